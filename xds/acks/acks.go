@@ -1,0 +1,197 @@
+// Package acks knows the connected proxies: what each acknowledged, runs and refused. Streams write it, status reads it.
+package acks
+
+import (
+	"sort"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Refusal is a proxy's NACK.
+type Refusal struct {
+	// Text is Envoy's own message.
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
+}
+
+// Slot is what one proxy does with one slot.
+type Slot struct {
+	// Version is the last acknowledged version, "" while there is none.
+	Version string
+	// Running are the hashes of the variants in it (build.Variant.Hash).
+	Running []string
+	// Denied are the plugins ("Kind ns/name") in whose place their fail strategy answers with an error.
+	Denied []string
+	// Synced tells that the proxy has what it should have, given what it can run.
+	Synced bool
+	// Refusal is the last NACK since the last ACK.
+	Refusal *Refusal
+}
+
+// Proxy is one connected Envoy. Values handed out are copies.
+type Proxy struct {
+	ID      string
+	Gateway types.NamespacedName
+	// Envoy is the proxy's version, such as "1.40.0".
+	Envoy     string
+	Connected time.Time
+	Slots     map[string]Slot
+	// Refused holds, by variant hash, why this proxy cannot run a variant.
+	Refused map[string]Refusal
+	// LastRefusal is the latest NACK of any type.
+	LastRefusal *Refusal
+}
+
+// Runs tells whether the proxy acknowledged a slot with the variant in it.
+func (p *Proxy) Runs(slot, variant string) bool {
+	for _, h := range p.Slots[slot].Running {
+		if h == variant {
+			return true
+		}
+	}
+	return false
+}
+
+// Events tell what happens to proxies. Functions may be nil; they are called without locks held and must not block.
+type Events struct {
+	// Changed is called with the gateway whose proxies changed.
+	Changed func(gateway types.NamespacedName)
+	// Runs is called with a variant that no proxy ran before and one runs now.
+	Runs func(variant string)
+}
+
+// Registry holds the connected proxies of this controller.
+type Registry struct {
+	events Events
+
+	mu      sync.Mutex
+	proxies map[*Proxy]struct{}
+	// running counts the slots that run a variant.
+	running map[string]int
+}
+
+// NewRegistry makes an empty registry.
+func NewRegistry(events Events) *Registry {
+	return &Registry{proxies: map[*Proxy]struct{}{}, running: map[string]int{}, events: events}
+}
+
+// Connect adds a proxy; the handle stays valid until Disconnect.
+func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string, now time.Time) *Handle {
+	p := &Proxy{
+		ID: id, Gateway: gateway, Envoy: envoy, Connected: now,
+		Slots: map[string]Slot{}, Refused: map[string]Refusal{},
+	}
+	h := &Handle{registry: r, proxy: p}
+	h.change(func(*Proxy) { r.proxies[p] = struct{}{} })
+	return h
+}
+
+// Handle is the only way to change a proxy's entry: one stream, one writer.
+type Handle struct {
+	registry *Registry
+	proxy    *Proxy
+}
+
+// Disconnect removes the proxy.
+func (h *Handle) Disconnect() {
+	h.change(func(p *Proxy) {
+		for _, s := range p.Slots {
+			h.registry.count(s.Running, -1)
+		}
+		delete(h.registry.proxies, p)
+	})
+}
+
+// SetSlot records what the proxy does with a slot.
+func (h *Handle) SetSlot(name string, s Slot) {
+	var started []string
+	h.change(func(p *Proxy) {
+		old := p.Slots[name].Running
+		p.Slots[name] = s
+		started = h.registry.count(s.Running, 1)
+		h.registry.count(old, -1)
+	})
+	if h.registry.events.Runs != nil {
+		for _, v := range started {
+			h.registry.events.Runs(v)
+		}
+	}
+}
+
+// DropSlot forgets a slot that the proxy no longer asks for.
+func (h *Handle) DropSlot(name string) {
+	h.change(func(p *Proxy) {
+		h.registry.count(p.Slots[name].Running, -1)
+		delete(p.Slots, name)
+	})
+}
+
+// Refuse records why the proxy cannot run a variant; an empty text takes that back.
+func (h *Handle) Refuse(variant, text string, now time.Time) {
+	h.change(func(p *Proxy) {
+		if text == "" {
+			delete(p.Refused, variant)
+			return
+		}
+		p.Refused[variant] = Refusal{Text: text, At: now}
+		p.LastRefusal = &Refusal{Text: text, At: now}
+	})
+}
+
+// Nack records a refusal that belongs to no variant.
+func (h *Handle) Nack(text string, now time.Time) {
+	h.change(func(p *Proxy) { p.LastRefusal = &Refusal{Text: text, At: now} })
+}
+
+func (h *Handle) change(f func(*Proxy)) {
+	h.registry.mu.Lock()
+	f(h.proxy)
+	h.registry.mu.Unlock()
+	if h.registry.events.Changed != nil {
+		h.registry.events.Changed(h.proxy.Gateway)
+	}
+}
+
+// count adds to the variants' counters and lists those that were at zero.
+func (r *Registry) count(variants []string, by int) (started []string) {
+	for _, v := range variants {
+		if r.running[v] == 0 && by > 0 {
+			started = append(started, v)
+		}
+		if r.running[v] += by; r.running[v] <= 0 {
+			delete(r.running, v)
+		}
+	}
+	return started
+}
+
+// Proxies lists the connected proxies of a gateway (all of them for the zero name), sorted by gateway and id.
+func (r *Registry) Proxies(gateway types.NamespacedName) []Proxy {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Proxy
+	for p := range r.proxies {
+		if gateway != (types.NamespacedName{}) && p.Gateway != gateway {
+			continue
+		}
+		c := *p
+		c.Slots = make(map[string]Slot, len(p.Slots))
+		for k, v := range p.Slots {
+			c.Slots[k] = v
+		}
+		c.Refused = make(map[string]Refusal, len(p.Refused))
+		for k, v := range p.Refused {
+			c.Refused[k] = v
+		}
+		out = append(out, c)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].Gateway != out[j].Gateway {
+			return out[i].Gateway.String() < out[j].Gateway.String()
+		}
+		return out[i].ID < out[j].ID
+	})
+	return out
+}

@@ -1,0 +1,135 @@
+// Package delivery decides what one proxy gets: which variant stands in each plugin's place of a slot, and which code
+// has to be brought into the proxy's cache before the slot may be touched. All of it is pure; package server acts on it.
+//
+// The rule behind everything: a real slot is only ever changed to something that the proxy takes at once. Code that a
+// proxy is not known to hold goes through a prefetch lane first (a slot in a listener that takes no traffic), where a
+// refusal harms nobody and names its one plugin. That keeps the dangerous answers of facts/envoy.md away from traffic.
+package delivery
+
+import (
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+)
+
+// Knowledge is what is known of one proxy.
+type Knowledge interface {
+	// Good tells that the proxy acknowledged the variant.
+	Good(variant string) bool
+	// Bad tells that the proxy had the code of the variant and refused it.
+	Bad(variant string) bool
+	// HasModule tells that the proxy runs, or ran on this stream, a variant with the module.
+	HasModule(digest string) bool
+	// Suspect tells that the variant was in a slot that was refused, so that it must prove itself in a lane.
+	Suspect(variant string) bool
+	// Overdue tells that the proxy could not get the variant for so long that its fail strategy acts.
+	Overdue(variant string) bool
+}
+
+// State is what is known of one slot on one proxy.
+type State struct {
+	// Held tells that the content is known: it was acknowledged on this stream, or presented with a version that we
+	// could compute. False while the slot is warming, and when a reconnected proxy holds something else.
+	Held bool
+	// Choices is the held content.
+	Choices []build.Choice
+}
+
+// Decision is what to do with a slot.
+type Decision struct {
+	// Choices is the content to have in force now. Meaningless when Wait is set.
+	Choices []build.Choice
+	// Lanes are the variants that have to go through a prefetch lane.
+	Lanes []*build.Variant
+	// Wait tells to leave the slot as it is: not yet answered while it is warming (the listener waits, no request passes
+	// without the plugin), or whatever a reconnected proxy holds.
+	Wait bool
+	// Settled tells that every entry got its wanted variant or, for good, something else; nothing is under way.
+	Settled bool
+}
+
+// Decide chooses the content of a slot. It never leaves a plugin out of a slot whose content is unknown: that would open
+// a door that may have been shut.
+func Decide(slot *build.Slot, s State, k Knowledge) Decision {
+	d := Decision{Settled: true}
+	for _, e := range slot.Entries {
+		c, include, lanes, wait := decideEntry(e, s, k)
+		d.Lanes = append(d.Lanes, lanes...)
+		if len(lanes) > 0 || wait {
+			d.Settled = false
+		}
+		d.Wait = d.Wait || wait
+		if include {
+			d.Choices = append(d.Choices, c)
+		}
+	}
+	return d
+}
+
+func decideEntry(e build.Entry, s State, k Knowledge) (c build.Choice, include bool, lanes []*build.Variant, wait bool) {
+	for _, v := range e.Variants {
+		if k.Bad(v.Hash) {
+			continue
+		}
+		if k.Good(v.Hash) || optimistic(v, s, k) {
+			return build.Choice{Plugin: e.Plugin, Variant: v}, true, lanes, false
+		}
+		lanes = append(lanes, v)
+		if k.Overdue(v.Hash) {
+			continue // the lane goes on and heals it; meanwhile the next best acts
+		}
+		c, include, wait = interim(e, s)
+		return c, include, lanes, wait
+	}
+	if e.Pending && len(e.Variants) == 0 {
+		c, include, wait = interim(e, s)
+		return c, include, lanes, wait
+	}
+	c, include = FailStrategy(e)
+	return c, include, lanes, false
+}
+
+// optimistic tells that a variant may go straight into the slot: the proxy has its code, so nothing is fetched, and if
+// it refuses the configuration the old content stays in force. Not for a slot without known content: a refusal there
+// ends warming with an error for every request.
+func optimistic(v *build.Variant, s State, k Knowledge) bool {
+	return s.Held && !k.Suspect(v.Hash) && (v.Digest == "" || k.HasModule(v.Digest))
+}
+
+// interim is what stands in a plugin's place while its code is on the way: what stood there before; nothing if it is new
+// on a serving proxy; and no answer at all where the content is unknown.
+func interim(e build.Entry, s State) (c build.Choice, include, wait bool) {
+	if !s.Held {
+		return build.Choice{}, false, true
+	}
+	for _, held := range s.Choices {
+		if held.Plugin == e.Plugin {
+			return held, true, false
+		}
+	}
+	return build.Choice{}, false, false
+}
+
+// FailStrategy is the choice in the place of a plugin that cannot run: an error for FAIL_CLOSE and FAIL_RELOAD, nothing
+// for FAIL_OPEN.
+func FailStrategy(e build.Entry) (c build.Choice, include bool) {
+	if e.Fail == model.FailOpen {
+		return build.Choice{}, false
+	}
+	return build.Choice{Plugin: e.Plugin}, true
+}
+
+// Ideal is the content of a slot on a proxy that can run everything: the version that a reconnecting proxy most likely
+// holds.
+func Ideal(slot *build.Slot) []build.Choice {
+	var out []build.Choice
+	for _, e := range slot.Entries {
+		if len(e.Variants) > 0 {
+			out = append(out, build.Choice{Plugin: e.Plugin, Variant: e.Variants[0]})
+			continue
+		}
+		if c, include := FailStrategy(e); include {
+			out = append(out, c)
+		}
+	}
+	return out
+}

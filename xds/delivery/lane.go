@@ -1,0 +1,94 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/wasmpoint/wasmpoint/xds/build"
+)
+
+// Waiting times of a lane. They are bounds on a proxy that does not fetch, not delays on the usual way: that one is
+// driven by the module server's word that the proxy has the bytes.
+const (
+	// settleAfterFetch lets Envoy take the last bytes into its cache before the lane is pushed again.
+	settleAfterFetch = 15 * time.Millisecond
+	// secondStrike separates two refusals of fetched code: one alone may have crossed the fetch.
+	secondStrike = 200 * time.Millisecond
+	// firstRetry and maxRetry bound the pushes while no fetch was seen. Envoy keeps a failed fetch in a negative cache
+	// for about 10 s.
+	firstRetry = 500 * time.Millisecond
+	maxRetry   = 10500 * time.Millisecond
+	// strikesToRefuse is how often a proxy has to refuse code that it fetched.
+	strikesToRefuse = 2
+)
+
+// Job is one variant's way through a prefetch lane, as a state machine: push, refusal (which starts Envoy's own fetch),
+// fetch served, push again with another byte, acknowledged.
+type Job struct {
+	Variant *build.Variant
+	// Attempt makes every push differ in a byte.
+	Attempt int
+	// RetryAt is when to push again; zero while a push is unanswered.
+	RetryAt time.Time
+
+	// hadModule tells that the proxy had the module before, so that a refusal is about the variant at once.
+	hadModule bool
+	served    bool
+	strikes   int
+	unserved  int
+}
+
+// NewJob starts a job; its first push is due at once.
+func NewJob(v *build.Variant, hadModule bool, attempt int) *Job {
+	return &Job{Variant: v, hadModule: hadModule || v.Digest == "", Attempt: attempt}
+}
+
+// Outcome is what a refusal meant.
+type Outcome int
+
+// The outcomes of Refused.
+const (
+	// Fetching: the ordinary first refusal, the proxy fetches the code now.
+	Fetching Outcome = iota
+	// Unfetched: the proxy refused again and was not seen to fetch; it will be tried again for ever.
+	Unfetched
+	// Doubtful: the proxy has the code and refused once; tried once more.
+	Doubtful
+	// Final: the proxy has the code and refuses the variant.
+	Final
+)
+
+// Refused handles a NACK of the last push.
+func (j *Job) Refused(now time.Time) Outcome {
+	if j.served || j.hadModule {
+		j.strikes++
+		if j.strikes >= strikesToRefuse {
+			return Final
+		}
+		j.RetryAt = now.Add(secondStrike)
+		return Doubtful
+	}
+	wait := firstRetry << min(j.unserved, 5)
+	j.RetryAt = now.Add(min(wait, maxRetry))
+	j.unserved++
+	if j.unserved == 1 {
+		return Fetching
+	}
+	return Unfetched
+}
+
+// Served handles the module server's word that the proxy got the module, whole or not.
+func (j *Job) Served(complete bool, now time.Time) {
+	if !complete {
+		if !j.served {
+			j.RetryAt = now.Add(maxRetry)
+		}
+		return
+	}
+	j.served = true
+	if !j.RetryAt.IsZero() {
+		j.RetryAt = now.Add(settleAfterFetch)
+	}
+}
+
+// Pushed notes that the lane was pushed with the job's attempt.
+func (j *Job) Pushed() { j.RetryAt = time.Time{} }

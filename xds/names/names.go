@@ -1,0 +1,77 @@
+// Package names forms the names of all xDS resources that wasmpoint serves, and reads slot names back.
+//
+// Every name begins with a version. A name is a path of escaped segments, so two different things never share a name,
+// whatever their own names hold. The names are a contract with running proxies: a changed form is a new version.
+package names
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+)
+
+// Prefix begins every name. Its last segment is the version of the forms below.
+const Prefix = "wasmpoint/v1"
+
+// Static clusters, which stand in a proxy's bootstrap.
+const (
+	// XDSCluster is the controller's xDS server.
+	XDSCluster = "wasmpoint-xds"
+	// ModulesCluster is the controller's module server.
+	ModulesCluster = "wasmpoint-modules"
+)
+
+// Nowhere is a cluster that never exists. A request that is routed to it is answered 500 (the share of a weighted backend
+// that is missing or not permitted), a connection is closed.
+const Nowhere = Prefix + "/nowhere"
+
+func join(parts ...string) string {
+	var b strings.Builder
+	b.WriteString(Prefix)
+	for _, p := range parts {
+		b.WriteByte('/')
+		b.WriteString(url.PathEscape(p))
+	}
+	return b.String()
+}
+
+func number(n int32) string { return strconv.Itoa(int(n)) }
+
+// place is the segments that identify a scope.
+func place(s model.Scope) []string {
+	if s.Service.IsZero() {
+		return []string{s.Gateway.Namespace, s.Gateway.Name, number(s.Port)}
+	}
+	return []string{
+		s.Gateway.Namespace, s.Gateway.Name,
+		s.Service.Kind, s.Service.Namespace, s.Service.Name, number(s.Port),
+	}
+}
+
+// Listener is the listener of a scope: a port of an ingress gateway, or a Service's port at a waypoint.
+func Listener(s model.Scope) string { return join(append([]string{"listener"}, place(s)...)...) }
+
+// ProxyListener is the listener of a waypoint that takes connections with the PROXY protocol from ztunnel.
+func ProxyListener(gw types.NamespacedName) string { return join("proxy", gw.Namespace, gw.Name) }
+
+// PrefetchListener is the listener that nobody reaches and that carries the prefetch slots of a proxy.
+func PrefetchListener(gw types.NamespacedName) string { return join("fetcher", gw.Namespace, gw.Name) }
+
+// Routes is the route configuration of an ingress port; listener is the Gateway listener's name for an HTTPS chain and
+// "" for plain HTTP, where all listeners of the port share one configuration.
+func Routes(gw types.NamespacedName, port int32, listener string) string {
+	return join("routes", gw.Namespace, gw.Name, number(port), listener)
+}
+
+// Cluster is the upstream cluster (and the EDS resource) of a Service's or ServiceEntry's port. protocol keeps clusters
+// apart that differ in nothing but the protocol spoken to the endpoints.
+func Cluster(s model.ServiceKey, port int32, protocol string) string {
+	return join("cluster", s.Kind, s.Namespace, s.Name, number(port), protocol)
+}
+
+// Secret is the SDS resource of a TLS Secret.
+func Secret(s types.NamespacedName) string { return join("secret", s.Namespace, s.Name) }

@@ -1,0 +1,120 @@
+package names
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+)
+
+// PrefetchLanes is how many prefetch slots a proxy has: that many modules can be on their way to it at the same time.
+const PrefetchLanes = 4
+
+// SlotKind tells what may stand in a slot.
+type SlotKind string
+
+// The kinds of slots. A prefetch slot is an HTTP slot that no request ever passes.
+const (
+	KindHTTP     SlotKind = "http"
+	KindNetwork  SlotKind = "network"
+	KindPrefetch SlotKind = "prefetch"
+)
+
+// SlotName is a slot's name, taken apart.
+type SlotName struct {
+	Kind SlotKind
+	// Scope is where the slot stands; of a prefetch slot it holds the gateway alone.
+	Scope model.Scope
+	// Phase is set for HTTP slots.
+	Phase model.Phase
+	// Index is the number of a network slot (0 to model.NetworkSlots-1) or the lane of a prefetch slot.
+	Index int
+}
+
+// Slot is the HTTP slot of a scope and phase.
+func Slot(s model.Scope, phase model.Phase) string {
+	return join(append(append([]string{string(KindHTTP)}, place(s)...), string(model.Phases[phase.Index()]))...)
+}
+
+// NetworkSlot is the i-th network slot of a scope.
+func NetworkSlot(s model.Scope, i int) string {
+	return join(append(append([]string{string(KindNetwork)}, place(s)...), strconv.Itoa(i))...)
+}
+
+// Prefetch is a prefetch slot of a gateway's proxies; lanes are 0 to PrefetchLanes-1.
+func Prefetch(gw types.NamespacedName, lane int) string {
+	return join(string(KindPrefetch), gw.Namespace, gw.Name, strconv.Itoa(lane))
+}
+
+// String is the name again: ParseSlot(n.String()) gives n.
+func (n SlotName) String() string {
+	switch n.Kind {
+	case KindNetwork:
+		return NetworkSlot(n.Scope, n.Index)
+	case KindPrefetch:
+		return Prefetch(n.Scope.Gateway, n.Index)
+	default:
+		return Slot(n.Scope, n.Phase)
+	}
+}
+
+// ParseSlot reads a slot's name. A name that no function of this package forms is an error: what a proxy asks for is
+// not to be trusted.
+func ParseSlot(name string) (SlotName, error) {
+	n, ok := parse(name)
+	if !ok || n.String() != name {
+		return SlotName{}, fmt.Errorf("%q is not the name of a slot: want %s/{http|network|prefetch}/…", name, Prefix)
+	}
+	return n, nil
+}
+
+func parse(name string) (n SlotName, ok bool) {
+	rest, ok := strings.CutPrefix(name, Prefix+"/")
+	if !ok {
+		return n, false
+	}
+	parts := strings.Split(rest, "/")
+	for i, p := range parts {
+		plain, err := url.PathUnescape(p)
+		if err != nil {
+			return n, false
+		}
+		parts[i] = plain
+	}
+	if len(parts) < 4 {
+		return n, false
+	}
+	n.Kind = SlotKind(parts[0])
+	n.Scope.Gateway = types.NamespacedName{Namespace: parts[1], Name: parts[2]}
+	middle, last := parts[3:len(parts)-1], parts[len(parts)-1]
+	switch n.Kind {
+	case KindPrefetch:
+		n.Index, ok = index(last, PrefetchLanes)
+		return n, ok && len(middle) == 0
+	case KindNetwork:
+		n.Index, ok = index(last, model.NetworkSlots)
+	case KindHTTP:
+		n.Phase = model.Phase(last)
+	default:
+		return n, false
+	}
+	if len(middle) == 4 {
+		n.Scope.Service = model.ServiceKey{Kind: middle[0], Namespace: middle[1], Name: middle[2]}
+		middle = middle[3:]
+	}
+	if !ok || len(middle) != 1 {
+		return n, false
+	}
+	port, err := strconv.ParseInt(middle[0], 10, 32)
+	n.Scope.Port = int32(port)
+	return n, err == nil
+}
+
+func index(s string, limit int) (int, bool) {
+	i, err := strconv.Atoi(s)
+	return i, err == nil && i >= 0 && i < limit
+}

@@ -1,0 +1,156 @@
+// Package server is the xDS server: delta ADS, one stream per proxy, written on go-control-plane's protocol types.
+//
+// It is our own and not go-control-plane's delta server, because that one answers a whole subscription in one response
+// and forgets what a NACK was about. Here every slot travels alone, at most four responses are unacknowledged, and each
+// slot's next content depends on what this very proxy fetched, runs and refused (package delivery).
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	extensionv3 "github.com/envoyproxy/go-control-plane/envoy/service/extension/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/xds/acks"
+	"github.com/wasmpoint/wasmpoint/xds/cache"
+)
+
+// Options configure a Server. All fields but Logger and Now are needed.
+type Options struct {
+	Hub      *cache.Hub
+	Registry *acks.Registry
+	// Identify tells whose proxy a stream is. An error ends the stream with that text.
+	Identify func(ctx context.Context, node *corev3.Node) (types.NamespacedName, error)
+	// ModuleURL gives the address of a module; query goes into it, and comes back through Served.
+	ModuleURL func(digest string, query url.Values) string
+	// ModuleCluster is the static cluster of the module server in the proxies' bootstrap.
+	ModuleCluster string
+	// WaitForModule is how long a plugin may wait for a proxy's own fetch before its fail strategy acts; 30 s by default.
+	WaitForModule time.Duration
+	Logger        *slog.Logger
+	Now           func() time.Time
+}
+
+// Server answers streams. Register it with Register.
+type Server struct {
+	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
+	extensionv3.UnimplementedExtensionConfigDiscoveryServiceServer
+	opts Options
+	ids  atomic.Uint64
+
+	mu       sync.Mutex
+	sessions map[string]*session
+}
+
+// DefaultWaitForModule is how long a plugin waits for its module before its fail strategy acts (the design's 30 s).
+const DefaultWaitForModule = 30 * time.Second
+
+// New makes a server.
+func New(o Options) *Server {
+	if o.WaitForModule == 0 {
+		o.WaitForModule = DefaultWaitForModule
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Server{opts: o, sessions: map[string]*session{}}
+}
+
+// Register adds delta ADS and delta ECDS to a gRPC server.
+func (s *Server) Register(g grpc.ServiceRegistrar) {
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, s)
+	extensionv3.RegisterExtensionConfigDiscoveryServiceServer(g, s)
+}
+
+// Served is the module server's word that a proxy's fetch ended; query is what ModuleURL was given.
+func (s *Server) Served(digest string, query url.Values, complete bool) {
+	s.mu.Lock()
+	sess := s.sessions[query.Get("proxy")]
+	s.mu.Unlock()
+	if sess != nil {
+		sess.served(digest, complete)
+	}
+}
+
+type deltaStream interface {
+	Context() context.Context
+	Send(*discoveryv3.DeltaDiscoveryResponse) error
+	Recv() (*discoveryv3.DeltaDiscoveryRequest, error)
+}
+
+// DeltaAggregatedResources serves delta ADS (envoy.service.discovery.v3).
+func (s *Server) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+	return s.serve(stream)
+}
+
+// DeltaExtensionConfigs serves delta ECDS alone, for proxies that somebody else programs.
+func (s *Server) DeltaExtensionConfigs(stream extensionv3.ExtensionConfigDiscoveryService_DeltaExtensionConfigsServer) error {
+	return s.serve(stream)
+}
+
+func (s *Server) serve(stream deltaStream) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	gateway, err := s.opts.Identify(stream.Context(), first.Node)
+	if err != nil {
+		s.opts.Logger.Warn("proxy refused", "node", first.Node.GetId(), "error", err)
+		return status.Error(codes.PermissionDenied, err.Error())
+	}
+	version := envoyVersion(first.Node)
+	if err := supported(version); err != nil {
+		s.opts.Logger.Warn("proxy refused", "node", first.Node.GetId(), "error", err)
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	id := fmt.Sprintf("%d", s.ids.Add(1))
+	sess := newSession(s, id, gateway, stream, s.opts.Registry.Connect(first.Node.GetId(), gateway, version.String(), s.opts.Now()))
+	s.mu.Lock()
+	s.sessions[id] = sess
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.sessions, id)
+		s.mu.Unlock()
+		sess.proxy.Disconnect()
+	}()
+	return sess.run(first)
+}
+
+// envoyRelease is an Envoy version; zero when the node does not tell.
+type envoyRelease struct{ major, minor, patch uint32 }
+
+func (v envoyRelease) String() string {
+	if v == (envoyRelease{}) {
+		return "unknown"
+	}
+	return fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.patch)
+}
+
+func envoyVersion(n *corev3.Node) envoyRelease {
+	v := n.GetUserAgentBuildVersion().GetVersion()
+	return envoyRelease{v.GetMajorNumber(), v.GetMinorNumber(), v.GetPatch()}
+}
+
+// supported refuses an Envoy that would reject every listener of ours: filter_chain, the content of a slot, is there
+// since 1.39.
+func supported(v envoyRelease) error {
+	if v == (envoyRelease{}) || v.major > 1 || v.minor >= 39 {
+		return nil
+	}
+	return fmt.Errorf("Envoy %s is too old: slots need the filter_chain filter, which Envoy has since 1.39; upgrade the proxy", v)
+}

@@ -1,0 +1,301 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/anypb"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/xds/acks"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/cache"
+	"github.com/wasmpoint/wasmpoint/xds/names"
+	"github.com/wasmpoint/wasmpoint/xds/server"
+)
+
+var gw = types.NamespacedName{Namespace: "default", Name: "gw"}
+
+type plane struct {
+	hub      *cache.Hub
+	registry *acks.Registry
+	server   *server.Server
+	addr     string
+}
+
+func start(t *testing.T) *plane {
+	t.Helper()
+	p := &plane{hub: cache.NewHub(), registry: acks.NewRegistry(acks.Events{})}
+	p.server = server.New(server.Options{
+		Hub: p.hub, Registry: p.registry, ModuleCluster: names.ModulesCluster,
+		Identify: func(_ context.Context, n *corev3.Node) (types.NamespacedName, error) {
+			ns, name, ok := strings.Cut(n.GetCluster(), "/")
+			if !ok {
+				return types.NamespacedName{}, errors.New("no gateway in node.cluster")
+			}
+			return types.NamespacedName{Namespace: ns, Name: name}, nil
+		},
+		ModuleURL: func(d string, q url.Values) string { return "http://m/" + d + "?" + q.Encode() },
+		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grpc.NewServer()
+	p.server.Register(g)
+	go func() { _ = g.Serve(lis) }()
+	t.Cleanup(g.Stop)
+	p.addr = lis.Addr().String()
+	return p
+}
+
+func node(gateway string) *corev3.Node { return &corev3.Node{Id: "p", Cluster: gateway} }
+
+func slotName(port int32) string {
+	return names.Slot(model.Scope{Gateway: gw, Port: port}, model.PhaseAuthn)
+}
+
+// lua is a ready entry without a module.
+func lua(name, source string) build.Entry {
+	v := build.NewVariant(&model.Plugin{Key: model.Key{Kind: "TrafficExtension", Namespace: "default", Name: name}, Lua: source}, "")
+	return build.Entry{Plugin: v.Plugin, Variants: []*build.Variant{v}, Wanted: v.Hash}
+}
+
+func (p *plane) set(entries []build.Entry, ports ...int32) {
+	slots := map[string]*build.Slot{}
+	for _, port := range ports {
+		slots[slotName(port)] = &build.Slot{Name: slotName(port), Entries: entries}
+	}
+	p.hub.Group(gw).Apply(cache.Change{Slots: slots})
+}
+
+func ports(n int) (list []int32, slots []string) {
+	for i := range n {
+		list = append(list, int32(1000+i))
+		slots = append(slots, slotName(int32(1000+i)))
+	}
+	return list, slots
+}
+
+func TestEverySlotTravelsAloneAndAtMostFourAreUnacknowledged(t *testing.T) {
+	p := start(t)
+	list, slots := ports(60)
+	p.set(nil, list...)
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if r.TypeUrl != server.TypeExtensionConfig {
+			return ""
+		}
+		return testbed.Hold
+	})
+	proxy.Subscribe(server.TypeExtensionConfig, slots, nil)
+	proxy.Wait(5*time.Second, "four responses", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) == 4 })
+	for proxy.Release("") {
+		time.Sleep(time.Millisecond)
+	}
+	proxy.Wait(5*time.Second, "all slots acknowledged", func() bool {
+		proxy.Release("")
+		return len(proxy.Held(server.TypeExtensionConfig)) == 60
+	})
+	if n := proxy.MaxUnacknowledged(); n > 4 {
+		t.Errorf("%d responses were unacknowledged at one time, want at most 4", n)
+	}
+	for _, r := range proxy.Responses(server.TypeExtensionConfig) {
+		if len(r.Resources) != 1 || len(r.RemovedResources) != 0 {
+			t.Fatalf("a response with %d resources and %d removals, want one and none", len(r.Resources), len(r.RemovedResources))
+		}
+	}
+}
+
+func TestAChangeOfOneSlotOvertakesAChangeOfMany(t *testing.T) {
+	p := start(t)
+	list, slots := ports(100)
+	p.set(nil, append(list, 80)...)
+	hold := false
+	var order []string // read after the responses were seen, under the proxy's lock in Wait
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if r.TypeUrl != server.TypeExtensionConfig || !hold {
+			return ""
+		}
+		order = append(order, r.Resources[0].Name)
+		return testbed.Hold
+	})
+	proxy.Subscribe(server.TypeExtensionConfig, append(slots, slotName(80)), nil)
+	proxy.Wait(5*time.Second, "all slots answered", func() bool { return len(proxy.Held(server.TypeExtensionConfig)) == 101 })
+	hold = true
+	p.set([]build.Entry{lua("wide", "-- wide")}, list...)
+	proxy.Wait(5*time.Second, "the wide change begins", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 105 })
+	p.set([]build.Entry{lua("urgent", "-- urgent")}, 80)
+	time.Sleep(20 * time.Millisecond) // let the server take the change in before the next place is free
+	proxy.Release("")
+	proxy.Wait(5*time.Second, "the next response", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 106 })
+	if got := order[4]; got != slotName(80) {
+		t.Errorf("after the four responses under way came %s, want the urgent slot", got)
+	}
+}
+
+func TestAReconnectingProxyIsSentNothingThatItHas(t *testing.T) {
+	p := start(t)
+	list, slots := ports(20)
+	p.set([]build.Entry{lua("a", "-- a")}, list...)
+	body := &anypb.Any{TypeUrl: server.TypeListener, Value: []byte{}}
+	p.hub.Group(gw).Apply(cache.Change{Resources: map[string]map[string]*cache.Resource{
+		server.TypeListener: {"l": cache.NewResource(body)},
+	}})
+	first := testbed.Connect(t, p.addr, node("default/gw"), nil)
+	first.Subscribe(server.TypeListener, nil, nil)
+	first.Subscribe(server.TypeExtensionConfig, append(slots, names.Prefetch(gw, 0)), nil)
+	first.Wait(5*time.Second, "everything", func() bool {
+		return len(first.Held(server.TypeExtensionConfig)) == 21 && len(first.Held(server.TypeListener)) == 1
+	})
+	slotVersions, listenerVersions := first.Held(server.TypeExtensionConfig), first.Held(server.TypeListener)
+	delete(slotVersions, names.Prefetch(gw, 0))
+	first.Close()
+
+	restarted := start(t)
+	restarted.set([]build.Entry{lua("a", "-- a")}, list...)
+	restarted.hub.Group(gw).Apply(cache.Change{Resources: map[string]map[string]*cache.Resource{
+		server.TypeListener: {"l": cache.NewResource(body)},
+	}})
+	again := testbed.Connect(t, restarted.addr, node("default/gw"), nil)
+	again.Subscribe(server.TypeListener, nil, listenerVersions)
+	again.Subscribe(server.TypeExtensionConfig, slots, slotVersions)
+	again.Wait(5*time.Second, "the server knows what the proxy runs", func() bool {
+		for _, proxy := range restarted.registry.Proxies(gw) {
+			synced := 0
+			for _, s := range proxy.Slots {
+				if s.Synced {
+					synced++
+				}
+			}
+			return synced == 20
+		}
+		return false
+	})
+	for _, r := range append(again.Responses(server.TypeExtensionConfig), again.Responses(server.TypeListener)...) {
+		if len(r.Resources) > 0 {
+			t.Errorf("the proxy was sent %s, which it has", r.Resources[0].Name)
+		}
+	}
+}
+
+func TestAProxyIsNotAnsweredForAnotherGatewaysSlots(t *testing.T) {
+	p := start(t)
+	p.set([]build.Entry{lua("secret", "-- secret")}, 80)
+	other := testbed.Connect(t, p.addr, node("default/other"), nil)
+	other.Subscribe(server.TypeExtensionConfig, []string{slotName(80), names.Prefetch(gw, 0)}, nil)
+	own := names.Prefetch(types.NamespacedName{Namespace: "default", Name: "other"}, 0)
+	other.Subscribe(server.TypeExtensionConfig, []string{own}, nil)
+	other.Wait(5*time.Second, "an answer for the own slot", func() bool { return other.Held(server.TypeExtensionConfig)[own] != "" })
+	if n := len(other.Responses(server.TypeExtensionConfig)); n != 1 {
+		t.Errorf("%d responses, want one for the proxy's own slot alone", n)
+	}
+}
+
+func TestASlotThatVanishesIsNeverSentAsARemoval(t *testing.T) {
+	p := start(t)
+	p.set([]build.Entry{lua("a", "-- a")}, 80)
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
+	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80), names.Prefetch(gw, 0)}, nil)
+	proxy.Wait(5*time.Second, "the slot", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(80)] != "" })
+	p.hub.Group(gw).Apply(cache.Change{Slots: map[string]*build.Slot{slotName(80): nil, slotName(81): {Name: slotName(81)}}})
+	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(81)}, nil)
+	proxy.Wait(5*time.Second, "the next slot", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(81)] != "" })
+	for _, r := range proxy.Responses(server.TypeExtensionConfig) {
+		if len(r.RemovedResources) > 0 {
+			t.Errorf("removal of %v sent", r.RemovedResources)
+		}
+	}
+}
+
+func TestARefusedSlotIsSentAgainWithOtherBytes(t *testing.T) {
+	p := start(t)
+	p.set(nil, 80)
+	refused := 0
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if r.TypeUrl == server.TypeExtensionConfig && r.Resources[0].Name == slotName(80) && r.Resources[0].Version != "empty" && refused == 0 {
+			refused++
+			return "refused once"
+		}
+		return ""
+	})
+	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80), names.Prefetch(gw, 0)}, nil)
+	proxy.Wait(5*time.Second, "the empty slot", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(80)] == "empty" })
+	p.set([]build.Entry{lua("a", "-- a")}, 80)
+	proxy.Wait(5*time.Second, "the plugin after a refusal", func() bool {
+		v := proxy.Held(server.TypeExtensionConfig)[slotName(80)]
+		return v != "" && v != "empty"
+	})
+	var bodies []string
+	for _, r := range proxy.Responses(server.TypeExtensionConfig) {
+		if r.Resources[0].Name == slotName(80) && r.Resources[0].Version != "empty" {
+			bodies = append(bodies, string(r.Resources[0].Resource.Value))
+		}
+	}
+	if len(bodies) != 2 || bodies[0] == bodies[1] {
+		t.Errorf("%d sendings of the refused content, want two that differ", len(bodies))
+	}
+}
+
+func TestClustersComeBeforeListenersAndLeaveAfterThem(t *testing.T) {
+	p := start(t)
+	g := p.hub.Group(gw)
+	res := func(url, text string) *cache.Resource {
+		return cache.NewResource(&anypb.Any{TypeUrl: url, Value: []byte(text)})
+	}
+	var order []string
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		kind := r.TypeUrl[strings.LastIndex(r.TypeUrl, ".")+1:]
+		for _, x := range r.Resources {
+			order = append(order, "+"+kind+" "+x.Name)
+		}
+		for _, n := range r.RemovedResources {
+			order = append(order, "-"+kind+" "+n)
+		}
+		return ""
+	})
+	proxy.Subscribe(server.TypeListener, nil, nil)
+	proxy.Wait(5*time.Second, "first answers", func() bool { return len(proxy.Responses(server.TypeListener)) == 1 })
+	g.Apply(cache.Change{Resources: map[string]map[string]*cache.Resource{
+		server.TypeCluster:  {"c": res(server.TypeCluster, "c")},
+		server.TypeListener: {"l": res(server.TypeListener, "l")},
+	}})
+	proxy.Wait(5*time.Second, "the listener", func() bool { return proxy.Held(server.TypeListener)["l"] != "" })
+	g.Apply(cache.Change{Resources: map[string]map[string]*cache.Resource{
+		server.TypeCluster:  {"c": nil},
+		server.TypeListener: {"l": nil},
+	}})
+	proxy.Wait(5*time.Second, "both gone", func() bool {
+		return len(proxy.Held(server.TypeListener)) == 0 && len(proxy.Held(server.TypeCluster)) == 0
+	})
+	if got, want := fmt.Sprint(order), "[+Cluster c +Listener l -Listener l -Cluster c]"; got != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
+}
+
+func TestAnEnvoyWithoutFilterChainIsToldSo(t *testing.T) {
+	p := start(t)
+	n := node("default/gw")
+	n.UserAgentVersionType = &corev3.Node_UserAgentBuildVersion{UserAgentBuildVersion: &corev3.BuildVersion{
+		Version: &typev3.SemanticVersion{MajorNumber: 1, MinorNumber: 38},
+	}}
+	proxy := testbed.Connect(t, p.addr, n, nil)
+	proxy.Wait(5*time.Second, "the end of the stream", func() bool { return proxy.Err() != nil })
+	if want := "Envoy 1.38.0 is too old: slots need the filter_chain filter, which Envoy has since 1.39; upgrade the proxy"; !strings.Contains(proxy.Err().Error(), want) {
+		t.Errorf("error %q, want %q in it", proxy.Err(), want)
+	}
+}

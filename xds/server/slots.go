@@ -1,0 +1,269 @@
+package server
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"github.com/wasmpoint/wasmpoint/xds/acks"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/delivery"
+)
+
+// maxInFlight is how many slot responses of a stream may be unacknowledged. More would queue on Envoy's main thread, and
+// an urgent change behind them (500 slots ahead: 4 s, measured).
+const maxInFlight = 4
+
+// maxLanesInFlight leaves room for real slots while lanes compile.
+const maxLanesInFlight = 2
+
+// slotTable is a session's state for slots and prefetch lanes.
+type slotTable struct {
+	s        *session
+	slots    map[string]*slotState
+	queue    queue
+	lanes    *lanes
+	known    *knowledge
+	inflight int
+}
+
+// slotState is one real slot on one proxy.
+type slotState struct {
+	name string
+	// presented is the version that a reconnected proxy said it holds; "" once that is settled.
+	presented string
+	held      delivery.State
+	version   string
+	// attempt is the byte in which two sendings of the slot differ.
+	attempt int
+	// inflight tells that a response is unanswered; again, that the slot changed meanwhile.
+	inflight, again bool
+	// refusals in a row, and when the slot may be sent again after them.
+	refusals  int
+	notBefore time.Time
+	refusal   *acks.Refusal
+	// needs are the variants whose lanes this slot waits for.
+	needs []string
+}
+
+func newSlotTable(s *session) *slotTable {
+	t := &slotTable{s: s, slots: map[string]*slotState{}}
+	t.known = newKnowledge(s.server.opts.WaitForModule)
+	t.lanes = newLanes(t)
+	return t
+}
+
+// changed queues changed slots; the fewer changed together, the sooner their turn.
+func (t *slotTable) changed(changed []string) {
+	for _, name := range changed {
+		if st := t.slots[name]; st != nil {
+			t.enqueue(st, len(changed))
+		}
+	}
+}
+
+func (t *slotTable) enqueue(st *slotState, width int) {
+	if st.inflight {
+		st.again = true
+		return
+	}
+	t.queue.push(st.name, width)
+}
+
+func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
+	for _, n := range r.ResourceNamesUnsubscribe {
+		if t.s.isLane(n) {
+			t.lanes.drop(n)
+			continue
+		}
+		if st := t.slots[n]; st != nil {
+			t.lanes.unneed(st)
+			delete(t.slots, n)
+			t.s.proxy.DropSlot(n)
+		}
+	}
+	subscribed := r.ResourceNamesSubscribe
+	for n := range r.InitialResourceVersions {
+		if t.slots[n] == nil && !contains(subscribed, n) {
+			subscribed = append(subscribed, n)
+		}
+	}
+	for _, n := range subscribed {
+		if t.s.isLane(n) {
+			t.lanes.add(n)
+			continue
+		}
+		if t.slots[n] != nil && !t.slots[n].inflight {
+			// Asked again while subscribed: the proxy dropped the content.
+			t.lanes.unneed(t.slots[n])
+			delete(t.slots, n)
+		}
+		if t.slots[n] == nil {
+			st := &slotState{name: n, presented: r.InitialResourceVersions[n]}
+			t.slots[n] = st
+			t.enqueue(st, len(subscribed))
+		}
+	}
+}
+
+// served passes the module server's word on to the lanes.
+func (t *slotTable) served(f fetch, now time.Time) { t.lanes.served(f, now) }
+
+// send evaluates queued slots and sends what may be sent, real slots before lanes.
+func (t *slotTable) send(now time.Time) error {
+	for _, name := range t.known.newlyOverdue(now) {
+		t.lanes.wake(name)
+	}
+	for t.inflight < maxInFlight {
+		name, ok := t.queue.pop(now)
+		if !ok {
+			break
+		}
+		st := t.slots[name]
+		if st == nil {
+			continue
+		}
+		if now.Before(st.notBefore) {
+			t.queue.postpone(name, st.notBefore)
+			continue
+		}
+		if err := t.evaluate(st, now); err != nil {
+			return err
+		}
+	}
+	return t.lanes.send(now)
+}
+
+// evaluate decides on one slot and sends it if its content differs from what the proxy has.
+func (t *slotTable) evaluate(st *slotState, now time.Time) error {
+	slot := t.s.group.Slot(st.name)
+	if slot == nil {
+		// Not ours, or not yet: a removal would open or break the slot, so nothing is said until it exists.
+		t.s.log.Warn("proxy asks for a slot that its gateway does not have", "slot", st.name)
+		return nil
+	}
+	if st.presented != "" && !st.held.Held {
+		t.recognise(st, delivery.Ideal(slot))
+	}
+	d := delivery.Decide(slot, st.held, t.known)
+	t.lanes.need(st, d.Lanes, now)
+	if d.Wait {
+		t.report(st, false)
+		return nil
+	}
+	if st.presented != "" && !st.held.Held {
+		t.recognise(st, d.Choices)
+	}
+	version := build.Version(d.Choices)
+	if st.held.Held && st.version == version {
+		t.report(st, d.Settled)
+		return nil
+	}
+	return t.push(st, slot, d.Choices, version)
+}
+
+// recognise compares a version that a reconnected proxy presented with one that we can compute. If they agree, the proxy
+// is left alone, and it is known to run all of it.
+func (t *slotTable) recognise(st *slotState, choices []build.Choice) {
+	if version := build.Version(choices); version == st.presented {
+		st.held = delivery.State{Held: true, Choices: choices}
+		st.version, st.presented = version, ""
+		t.known.acknowledged(choices)
+	}
+}
+
+func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice, version string) error {
+	body, err := build.Resource(st.name, slot.Network, choices, t.delivery(st.attempt))
+	if err != nil {
+		t.s.log.Error("slot cannot be built", "slot", st.name, "error", err)
+		return nil
+	}
+	st.inflight, st.again = true, false
+	t.inflight++
+	return t.s.respond(TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
+		t.inflight--
+		st.inflight = false
+		if t.slots[st.name] != st {
+			return // unsubscribed meanwhile
+		}
+		if nack == "" {
+			st.held = delivery.State{Held: true, Choices: choices}
+			st.version, st.presented = version, ""
+			st.refusals, st.refusal = 0, nil
+			t.known.acknowledged(choices)
+			t.queue.push(st.name, 1) // settles it: reports, or goes on with what changed meanwhile
+			return
+		}
+		t.refused(st, choices, nack)
+	})
+}
+
+// refused handles the NACK of a real slot: what stands there stays, and every variant of the refused content that has
+// not proven itself goes through a lane, which finds the one to blame.
+func (t *slotTable) refused(st *slotState, choices []build.Choice, nack string) {
+	now := t.s.server.opts.Now()
+	st.attempt++
+	st.refusals++
+	st.refusal = &acks.Refusal{Text: nack, At: now}
+	t.s.proxy.Nack(nack, now)
+	t.known.suspectAll(choices)
+	if st.refusals > 1 {
+		st.notBefore = now.Add(min(time.Second<<min(st.refusals-2, 5), 30*time.Second))
+	}
+	t.report(st, false)
+	t.queue.push(st.name, 1)
+}
+
+// report tells the registry what the slot does.
+func (t *slotTable) report(st *slotState, settled bool) {
+	slot := acks.Slot{Version: st.version, Synced: settled && st.held.Held, Refusal: st.refusal}
+	if st.held.Held {
+		for _, c := range st.held.Choices {
+			if c.Variant == nil {
+				slot.Denied = append(slot.Denied, c.Plugin.String())
+			} else {
+				slot.Running = append(slot.Running, c.Variant.Hash)
+			}
+		}
+	}
+	t.s.proxy.SetSlot(st.name, slot)
+}
+
+func (t *slotTable) delivery(attempt int) build.Delivery {
+	o := t.s.server.opts
+	return build.Delivery{
+		Cluster: o.ModuleCluster,
+		Attempt: attempt,
+		ModuleURL: func(digest string) string {
+			return o.ModuleURL(digest, url.Values{"proxy": {t.s.id}, "attempt": {strconv.Itoa(attempt)}})
+		},
+	}
+}
+
+func (t *slotTable) due() time.Time {
+	if t.inflight >= maxInFlight {
+		return t.known.due() // the next answer of the proxy comes first
+	}
+	return earliest(t.lanes.due(), t.queue.due(), t.known.due())
+}
+
+func earliest(times ...time.Time) time.Time {
+	var out time.Time
+	for _, x := range times {
+		if !x.IsZero() && (out.IsZero() || x.Before(out)) {
+			out = x
+		}
+	}
+	return out
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
