@@ -1,0 +1,35 @@
+package dataplane
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/xds/names"
+)
+
+// Prefetch is the listener that carries a proxy's prefetch slots. It is not bound and its one chain fits no peer, so no
+// connection ever gets there; what is pushed into its slots only brings code into Envoy's cache, which is one for the whole
+// process (also for network plugins).
+func Prefetch(gw types.NamespacedName) Resource {
+	var slots []*hcmv3.HttpFilter
+	for lane := range names.PrefetchLanes {
+		slots = append(slots, httpSlot(names.Prefetch(gw, lane)))
+	}
+	m := manager("prefetch", slots, false)
+	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{Name: "none"}}
+	l := &listenerv3.Listener{
+		Name:       names.PrefetchListener(gw),
+		Address:    socket("127.0.0.1", 1),
+		BindToPort: wrapperspb.Bool(false),
+		FilterChains: []*listenerv3.FilterChain{{
+			Name:             "nobody",
+			FilterChainMatch: &listenerv3.FilterChainMatch{SourcePrefixRanges: []*corev3.CidrRange{nobody()}},
+			Filters:          []*listenerv3.Filter{managerFilter(m)},
+		}},
+	}
+	return Resource{TypeURL: TypeListener, Name: l.Name, Message: l}
+}
