@@ -8,6 +8,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	extensionv3 "github.com/envoyproxy/go-control-plane/envoy/service/extension/v3"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -17,7 +18,9 @@ import (
 // What a real Envoy makes of a message is tested with real Envoys.
 type Proxy struct {
 	t      testing.TB
-	stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
+	conn   *grpc.ClientConn
+	node   *corev3.Node
+	stream stream
 	cancel context.CancelFunc
 
 	mu        sync.Mutex
@@ -29,8 +32,13 @@ type Proxy struct {
 	changed   chan struct{}
 	// answer decides on each response: "" acknowledges, another text refuses, and Hold leaves it unanswered until
 	// Release. Nil acknowledges everything.
-	answer func(*discoveryv3.DeltaDiscoveryResponse) string
-	waiting  []*discoveryv3.DeltaDiscoveryResponse
+	answer  func(*discoveryv3.DeltaDiscoveryResponse) string
+	waiting []*discoveryv3.DeltaDiscoveryResponse
+}
+
+type stream interface {
+	Send(*discoveryv3.DeltaDiscoveryRequest) error
+	Recv() (*discoveryv3.DeltaDiscoveryResponse, error)
 }
 
 // Hold as an answer leaves a response unanswered.
@@ -43,19 +51,42 @@ func Connect(t testing.TB, addr string, node *corev3.Node, answer func(*discover
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = conn.Close() })
 	ctx, cancel := context.WithCancel(context.Background())
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	ads, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
 	}
-	p := &Proxy{t: t, stream: stream, cancel: cancel, held: map[string]map[string]string{}, changed: make(chan struct{}, 1), answer: answer}
-	p.mustSend(&discoveryv3.DeltaDiscoveryRequest{Node: node, TypeUrl: "type.googleapis.com/envoy.config.cluster.v3.Cluster"})
-	go p.receive()
-	t.Cleanup(func() {
-		cancel()
-		_ = conn.Close()
+	return begin(t, conn, node, ads, cancel, answer, &discoveryv3.DeltaDiscoveryRequest{
+		Node: node, TypeUrl: "type.googleapis.com/envoy.config.cluster.v3.Cluster",
 	})
+}
+
+// Lane opens the stream of a prefetch slot beside the main one.
+func (p *Proxy) Lane(slot string, answer func(*discoveryv3.DeltaDiscoveryResponse) string) *Proxy {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ecds, err := extensionv3.NewExtensionConfigDiscoveryServiceClient(p.conn).DeltaExtensionConfigs(ctx)
+	if err != nil {
+		cancel()
+		p.t.Fatal(err)
+	}
+	return begin(p.t, p.conn, p.node, ecds, cancel, answer, &discoveryv3.DeltaDiscoveryRequest{
+		Node: p.node, TypeUrl: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ResourceNamesSubscribe: []string{slot},
+	})
+}
+
+func begin(t testing.TB, conn *grpc.ClientConn, node *corev3.Node, s stream, cancel context.CancelFunc,
+	answer func(*discoveryv3.DeltaDiscoveryResponse) string, first *discoveryv3.DeltaDiscoveryRequest,
+) *Proxy {
+	p := &Proxy{
+		t: t, conn: conn, node: node, stream: s, cancel: cancel, held: map[string]map[string]string{},
+		changed: make(chan struct{}, 1), answer: answer,
+	}
+	p.mustSend(first)
+	go p.receive()
+	t.Cleanup(cancel)
 	return p
 }
 

@@ -7,13 +7,11 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/build"
 )
 
-type known struct{ good, bad, modules, suspect, overdue map[string]bool }
+type known struct{ good, bad, overdue map[string]bool }
 
-func (k known) Good(v string) bool      { return k.good[v] }
-func (k known) Bad(v string) bool       { return k.bad[v] }
-func (k known) HasModule(d string) bool { return k.modules[d] }
-func (k known) Suspect(v string) bool   { return k.suspect[v] }
-func (k known) Overdue(v string) bool   { return k.overdue[v] }
+func (k known) Good(v string) bool    { return k.good[v] }
+func (k known) Bad(v string) bool     { return k.bad[v] }
+func (k known) Overdue(v string) bool { return k.overdue[v] }
 
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
@@ -79,19 +77,6 @@ func TestASlotIsOnlyChangedToWhatTheProxyTakesAtOnce(t *testing.T) {
 		{
 			name:    "a variant that the proxy acknowledged goes straight in, also into a warming slot",
 			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, known: known{good: set("a1")}, want: []string{"a1"},
-		},
-		{
-			name:    "a new configuration of a module that the proxy has goes straight into a slot with known content",
-			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, state: holds(), known: known{modules: set("m1")}, want: []string{"a1"},
-		},
-		{
-			name:    "but not into a warming slot, where a refusal would answer every request with an error",
-			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, known: known{modules: set("m1")}, lanes: []string{"a1"}, wait: true,
-		},
-		{
-			name:    "nor when it was in a refused slot",
-			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, state: holds(), known: known{modules: set("m1"), suspect: set("a1")},
-			lanes: []string{"a1"},
 		},
 		{
 			name:    "a refused variant gives way to the last good one",

@@ -21,13 +21,11 @@ const (
 	strikesToRefuse = 2
 )
 
-// Job is one variant's way through a prefetch lane, as a state machine: push, refusal (which starts Envoy's own fetch),
+// Job is one variant's way through the prefetch lane, as a state machine: push, refusal (which starts Envoy's own fetch),
 // fetch served, push again with another byte, acknowledged.
 type Job struct {
 	Variant *build.Variant
-	// Attempt makes every push differ in a byte.
-	Attempt int
-	// RetryAt is when to push again; zero while a push is unanswered.
+	// RetryAt is when to push (again); zero means at once.
 	RetryAt time.Time
 
 	// hadModule tells that the proxy had the module before, so that a refusal is about the variant at once.
@@ -38,8 +36,8 @@ type Job struct {
 }
 
 // NewJob starts a job; its first push is due at once.
-func NewJob(v *build.Variant, hadModule bool, attempt int) *Job {
-	return &Job{Variant: v, hadModule: hadModule || v.Digest == "", Attempt: attempt}
+func NewJob(v *build.Variant, hadModule bool) *Job {
+	return &Job{Variant: v, hadModule: hadModule || v.Digest == ""}
 }
 
 // Outcome is what a refusal meant.
@@ -89,6 +87,3 @@ func (j *Job) Served(complete bool, now time.Time) {
 		j.RetryAt = now.Add(settleAfterFetch)
 	}
 }
-
-// Pushed notes that the lane was pushed with the job's attempt.
-func (j *Job) Pushed() { j.RetryAt = time.Time{} }

@@ -8,7 +8,7 @@ import (
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
-	j := NewJob(variant("a1"), false, 0)
+	j := NewJob(variant("a1"), false)
 	if got := j.Refused(start); got != Fetching {
 		t.Fatalf("outcome %v, want Fetching", got)
 	}
@@ -19,7 +19,7 @@ func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
 }
 
 func TestCodeThatWasFetchedAndRefusedTwiceIsRefusedForGood(t *testing.T) {
-	j := NewJob(variant("a1"), false, 0)
+	j := NewJob(variant("a1"), false)
 	j.Refused(start)
 	j.Served(true, start)
 	if got := j.Refused(start); got != Doubtful {
@@ -31,7 +31,7 @@ func TestCodeThatWasFetchedAndRefusedTwiceIsRefusedForGood(t *testing.T) {
 }
 
 func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.T) {
-	j := NewJob(variant("a1"), false, 0)
+	j := NewJob(variant("a1"), false)
 	now := start
 	for i := range 50 {
 		want := Unfetched
@@ -45,12 +45,11 @@ func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.
 			t.Fatalf("refusal %d: waits %v, want at most %v", i, wait, maxRetry)
 		}
 		now = j.RetryAt
-		j.Pushed()
 	}
 }
 
 func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
-	j := NewJob(variant("a1"), false, 0)
+	j := NewJob(variant("a1"), false)
 	j.Refused(start)
 	j.Served(false, start)
 	if wait := j.RetryAt.Sub(start); wait < 10*time.Second {
@@ -59,7 +58,7 @@ func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
 }
 
 func TestARefusalOfAModuleThatTheProxyHadIsAboutThePlugin(t *testing.T) {
-	j := NewJob(variant("a1"), true, 0)
+	j := NewJob(variant("a1"), true)
 	if got := j.Refused(start); got != Doubtful {
 		t.Fatalf("outcome %v, want Doubtful", got)
 	}

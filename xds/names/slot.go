@@ -11,8 +11,9 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// PrefetchLanes is how many prefetch slots a proxy has: that many modules can be on their way to it at the same time.
-const PrefetchLanes = 4
+// PrefetchLanes is how many prefetch slots a proxy has. One is enough: it is busy from a push to its answer only, and the
+// proxy fetches several modules side by side.
+const PrefetchLanes = 1
 
 // SlotKind tells what may stand in a slot.
 type SlotKind string

@@ -9,8 +9,9 @@ import (
 
 // knowledge is what a stream learnt of its proxy (delivery.Knowledge).
 type knowledge struct {
-	good, bad, suspect map[string]bool
-	modules            map[string]bool
+	good, bad map[string]bool
+	// modules are the modules that the proxy ran on this stream.
+	modules map[string]bool
 	// since is when a variant's lane was first asked for; overdue after wait.
 	since   map[string]time.Time
 	overdue map[string]bool
@@ -21,16 +22,14 @@ var _ delivery.Knowledge = (*knowledge)(nil)
 
 func newKnowledge(wait time.Duration) *knowledge {
 	return &knowledge{
-		good: map[string]bool{}, bad: map[string]bool{}, suspect: map[string]bool{}, modules: map[string]bool{},
+		good: map[string]bool{}, bad: map[string]bool{}, modules: map[string]bool{},
 		since: map[string]time.Time{}, overdue: map[string]bool{}, wait: wait,
 	}
 }
 
-func (k *knowledge) Good(v string) bool      { return k.good[v] }
-func (k *knowledge) Bad(v string) bool       { return k.bad[v] }
-func (k *knowledge) Suspect(v string) bool   { return k.suspect[v] }
-func (k *knowledge) Overdue(v string) bool   { return k.overdue[v] }
-func (k *knowledge) HasModule(d string) bool { return k.modules[d] }
+func (k *knowledge) Good(v string) bool    { return k.good[v] }
+func (k *knowledge) Bad(v string) bool     { return k.bad[v] }
+func (k *knowledge) Overdue(v string) bool { return k.overdue[v] }
 
 // acknowledged notes that the proxy runs all of the choices.
 func (k *knowledge) acknowledged(choices []build.Choice) {
@@ -43,33 +42,37 @@ func (k *knowledge) acknowledged(choices []build.Choice) {
 
 func (k *knowledge) proven(v *build.Variant) {
 	k.good[v.Hash] = true
-	delete(k.suspect, v.Hash)
-	delete(k.overdue, v.Hash)
-	delete(k.since, v.Hash)
+	delete(k.bad, v.Hash)
 	if v.Digest != "" {
 		k.modules[v.Digest] = true
 	}
 }
 
-// suspectAll makes every variant that has not proven itself go through a lane. If all had, the proxy lost their code
-// (its cache forgets after a day): then all have to.
-func (k *knowledge) suspectAll(choices []build.Choice) {
-	some := false
-	for _, c := range choices {
-		if c.Variant != nil && !k.good[c.Variant.Hash] {
-			k.suspect[c.Variant.Hash] = true
-			some = true
-		}
-	}
-	if some {
-		return
-	}
+// doubt takes back that the variants of a refused slot are good: the proxy may have lost their code (its cache forgets
+// after a day). The lane finds out.
+func (k *knowledge) doubt(choices []build.Choice) {
 	for _, c := range choices {
 		if c.Variant != nil {
 			delete(k.good, c.Variant.Hash)
-			k.suspect[c.Variant.Hash] = true
 			delete(k.modules, c.Variant.Digest)
 		}
+	}
+}
+
+// remembered is how many variants beyond those in use are kept in mind.
+const remembered = 1000
+
+// prune forgets variants that no slot holds, once there are many of them: a stream lives for months, and every change of
+// a configuration makes a variant.
+func (k *knowledge) prune(slots map[string]*slotState) {
+	if len(k.good)+len(k.bad) < remembered+2*len(slots) {
+		return
+	}
+	clear(k.good)
+	clear(k.bad)
+	clear(k.modules)
+	for _, st := range slots {
+		k.acknowledged(st.held.Choices)
 	}
 }
 

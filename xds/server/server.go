@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	// joined is closed and renewed when a session begins, for lanes that wait for theirs.
+	joined chan struct{}
 }
 
 // DefaultWaitForModule is how long a plugin waits for its module before its fail strategy acts (the design's 30 s).
@@ -67,7 +70,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{opts: o, sessions: map[string]*session{}}
+	return &Server{opts: o, sessions: map[string]*session{}, joined: make(chan struct{})}
 }
 
 // Register adds delta ADS and delta ECDS to a gRPC server.
@@ -82,7 +85,7 @@ func (s *Server) Served(digest string, query url.Values, complete bool) {
 	sess := s.sessions[query.Get("proxy")]
 	s.mu.Unlock()
 	if sess != nil {
-		sess.served(digest, complete)
+		sess.served(fetch{digest, complete})
 	}
 }
 
@@ -117,16 +120,24 @@ func (s *Server) serve(stream deltaStream) error {
 		s.opts.Logger.Warn("proxy refused", "node", first.Node.GetId(), "error", err)
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
-	id := fmt.Sprintf("%d", s.ids.Add(1))
+	if lane := laneOf(first, gateway); lane != "" {
+		return s.serveLane(stream, first, gateway, lane)
+	}
+	number := s.ids.Add(1)
+	id := strconv.FormatUint(number, 10)
 	sess := newSession(s, id, gateway, stream, s.opts.Registry.Connect(first.Node.GetId(), gateway, version.String(), s.opts.Now()))
+	sess.number, sess.node, sess.peer = number, first.Node.GetId(), peerOf(stream.Context())
 	s.mu.Lock()
 	s.sessions[id] = sess
+	close(s.joined)
+	s.joined = make(chan struct{})
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		delete(s.sessions, id)
 		s.mu.Unlock()
 		sess.proxy.Disconnect()
+		close(sess.ended)
 	}()
 	return sess.run(first)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/cache"
-	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
 // TypeExtensionConfig is the type URL of slots.
@@ -27,6 +26,10 @@ type session struct {
 	stream  deltaStream
 	proxy   *acks.Handle
 	log     *slog.Logger
+	// number, node and peer find the session of a prefetch lane's stream.
+	number     uint64
+	node, peer string
+	ended      chan struct{}
 
 	nonce  uint64
 	types  *typeTable
@@ -35,17 +38,11 @@ type session struct {
 	inWork map[string]func(nack string) // by nonce: what an answer to that response does
 }
 
-// inbox is what other goroutines leave for a session.
+// inbox is the work that other goroutines leave for a session.
 type inbox struct {
-	mu      sync.Mutex
-	wake    chan struct{}
-	updates []cache.Update
-	fetches []fetch
-}
-
-type fetch struct {
-	digest   string
-	complete bool
+	mu   sync.Mutex
+	wake chan struct{}
+	work []func() error
 }
 
 func newSession(s *Server, id string, gateway types.NamespacedName, stream deltaStream, proxy *acks.Handle) *session {
@@ -53,41 +50,43 @@ func newSession(s *Server, id string, gateway types.NamespacedName, stream delta
 		server: s, id: id, gateway: gateway, group: s.opts.Hub.Group(gateway), stream: stream, proxy: proxy,
 		log:    s.opts.Logger.With("gateway", gateway.String(), "stream", id),
 		inbox:  inbox{wake: make(chan struct{}, 1)},
-		inWork: map[string]func(string){},
+		inWork: map[string]func(string){}, ended: make(chan struct{}),
 	}
 	sess.types = newTypeTable(sess)
 	sess.slots = newSlotTable(sess)
 	return sess
 }
 
-// Notify takes a change of the gateway's content (cache.Watcher).
-func (s *session) Notify(u cache.Update) {
+// post leaves work for the session's goroutine.
+func (s *session) post(f func() error) {
 	s.inbox.mu.Lock()
-	s.inbox.updates = append(s.inbox.updates, u)
+	s.inbox.work = append(s.inbox.work, f)
 	s.inbox.mu.Unlock()
-	s.inbox.signal()
-}
-
-func (s *session) served(digest string, complete bool) {
-	s.inbox.mu.Lock()
-	s.inbox.fetches = append(s.inbox.fetches, fetch{digest, complete})
-	s.inbox.mu.Unlock()
-	s.inbox.signal()
-}
-
-func (b *inbox) signal() {
 	select {
-	case b.wake <- struct{}{}:
+	case s.inbox.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (b *inbox) take() ([]cache.Update, []fetch) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	u, f := b.updates, b.fetches
-	b.updates, b.fetches = nil, nil
-	return u, f
+// Notify takes a change of the gateway's content (cache.Watcher).
+func (s *session) Notify(u cache.Update) {
+	s.post(func() error {
+		s.types.changed(u.Types)
+		s.slots.changed(u.Slots)
+		return nil
+	})
+}
+
+func (s *session) served(f fetch) {
+	s.post(func() error {
+		s.slots.lane.served(f, s.server.opts.Now())
+		return nil
+	})
+}
+
+type fetch struct {
+	digest   string
+	complete bool
 }
 
 // run serves the stream until it ends.
@@ -138,15 +137,16 @@ func (s *session) run(first *discoveryv3.DeltaDiscoveryRequest) error {
 
 // work sends what can be sent and returns how long nothing will be due.
 func (s *session) work() (time.Duration, error) {
-	updates, fetches := s.inbox.take()
-	for _, u := range updates {
-		s.types.changed(u.Types)
-		s.slots.changed(u.Slots)
+	s.inbox.mu.Lock()
+	work := s.inbox.work
+	s.inbox.work = nil
+	s.inbox.mu.Unlock()
+	for _, f := range work {
+		if err := f(); err != nil {
+			return 0, err
+		}
 	}
 	now := s.server.opts.Now()
-	for _, f := range fetches {
-		s.slots.served(f, now)
-	}
 	if err := s.types.send(now); err != nil {
 		return 0, err
 	}
@@ -164,6 +164,17 @@ func (s *session) work() (time.Duration, error) {
 
 // request handles one message of the proxy: an acknowledgement or refusal, a change of subscription, or both.
 func (s *session) request(r *discoveryv3.DeltaDiscoveryRequest) error {
+	s.answered(r)
+	if r.TypeUrl == TypeExtensionConfig {
+		s.slots.subscribe(r)
+		return nil
+	}
+	s.types.subscribe(r)
+	return nil
+}
+
+// answered does what the acknowledgement or refusal of a response does.
+func (s *session) answered(r *discoveryv3.DeltaDiscoveryRequest) {
 	if r.ResponseNonce != "" {
 		answer := s.inWork[r.ResponseNonce]
 		delete(s.inWork, r.ResponseNonce)
@@ -179,28 +190,16 @@ func (s *session) request(r *discoveryv3.DeltaDiscoveryRequest) error {
 			answer(nack)
 		}
 	}
-	if r.TypeUrl == TypeExtensionConfig {
-		s.slots.subscribe(r)
-		return nil
-	}
-	s.types.subscribe(r)
-	return nil
 }
 
-// respond sends one response and remembers what its answer does.
-func (s *session) respond(typeURL string, resources []*discoveryv3.Resource, removed []string, answer func(nack string)) error {
+// respond sends one response, on the session's own stream or its lane's, and remembers what its answer does.
+func (s *session) respond(stream deltaStream, typeURL string, resources []*discoveryv3.Resource, removed []string, answer func(nack string)) error {
 	s.nonce++
 	nonce := strconv.FormatUint(s.nonce, 10)
 	s.inWork[nonce] = answer
-	return s.stream.Send(&discoveryv3.DeltaDiscoveryResponse{
+	return stream.Send(&discoveryv3.DeltaDiscoveryResponse{
 		TypeUrl: typeURL, Nonce: nonce, Resources: resources, RemovedResources: removed,
 	})
-}
-
-// isLane tells whether a slot is one of this gateway's prefetch slots.
-func (s *session) isLane(name string) bool {
-	n, err := names.ParseSlot(name)
-	return err == nil && n.Kind == names.KindPrefetch && n.Scope.Gateway == s.gateway
 }
 
 func resource(name, version string, body *anypb.Any) *discoveryv3.Resource {

@@ -16,15 +16,12 @@ import (
 // an urgent change behind them (500 slots ahead: 4 s, measured).
 const maxInFlight = 4
 
-// maxLanesInFlight leaves room for real slots while lanes compile.
-const maxLanesInFlight = 2
-
-// slotTable is a session's state for slots and prefetch lanes.
+// slotTable is a session's state for slots and its prefetch lane.
 type slotTable struct {
 	s        *session
 	slots    map[string]*slotState
 	queue    queue
-	lanes    *lanes
+	lane     *lane
 	known    *knowledge
 	inflight int
 }
@@ -38,49 +35,49 @@ type slotState struct {
 	version   string
 	// attempt is the byte in which two sendings of the slot differ.
 	attempt int
-	// inflight tells that a response is unanswered; again, that the slot changed meanwhile.
-	inflight, again bool
+	// inflight tells that a response is unanswered. The answer queues the slot again, whether it changed meanwhile or not.
+	inflight bool
 	// refusals in a row, and when the slot may be sent again after them.
 	refusals  int
 	notBefore time.Time
 	refusal   *acks.Refusal
-	// needs are the variants whose lanes this slot waits for.
+	// needs are the variants for whose way through the lane this slot waits.
 	needs []string
 }
 
 func newSlotTable(s *session) *slotTable {
 	t := &slotTable{s: s, slots: map[string]*slotState{}}
 	t.known = newKnowledge(s.server.opts.WaitForModule)
-	t.lanes = newLanes(t)
+	t.lane = newLane(t)
 	return t
 }
 
-// changed queues changed slots; the fewer changed together, the sooner their turn.
+// changed queues changed slots; the fewer changed together, the sooner their turn. What has to go through the lane begins
+// its way at once, also when the slot itself has to wait for its turn.
 func (t *slotTable) changed(changed []string) {
+	now := t.s.server.opts.Now()
 	for _, name := range changed {
-		if st := t.slots[name]; st != nil {
-			t.enqueue(st, len(changed))
+		st := t.slots[name]
+		if st == nil {
+			continue
+		}
+		t.enqueue(st, len(changed))
+		if slot := t.s.group.Slot(name); slot != nil && !st.inflight {
+			t.lane.need(st, delivery.Decide(slot, st.held, t.known).Lanes, now)
 		}
 	}
 }
 
 func (t *slotTable) enqueue(st *slotState, width int) {
-	if st.inflight {
-		st.again = true
-		return
+	if !st.inflight {
+		t.queue.push(st.name, width)
 	}
-	t.queue.push(st.name, width)
 }
 
 func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 	for _, n := range r.ResourceNamesUnsubscribe {
-		if t.s.isLane(n) {
-			t.lanes.drop(n)
-			continue
-		}
-		if st := t.slots[n]; st != nil {
-			t.lanes.unneed(st)
-			delete(t.slots, n)
+		if t.slots[n] != nil {
+			t.forget(n)
 			t.s.proxy.DropSlot(n)
 		}
 	}
@@ -91,14 +88,8 @@ func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 		}
 	}
 	for _, n := range subscribed {
-		if t.s.isLane(n) {
-			t.lanes.add(n)
-			continue
-		}
 		if t.slots[n] != nil && !t.slots[n].inflight {
-			// Asked again while subscribed: the proxy dropped the content.
-			t.lanes.unneed(t.slots[n])
-			delete(t.slots, n)
+			t.forget(n) // asked again while subscribed: the proxy dropped the content
 		}
 		if t.slots[n] == nil {
 			st := &slotState{name: n, presented: r.InitialResourceVersions[n]}
@@ -108,13 +99,15 @@ func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 	}
 }
 
-// served passes the module server's word on to the lanes.
-func (t *slotTable) served(f fetch, now time.Time) { t.lanes.served(f, now) }
+func (t *slotTable) forget(name string) {
+	t.lane.need(t.slots[name], nil, time.Time{})
+	delete(t.slots, name)
+}
 
-// send evaluates queued slots and sends what may be sent, real slots before lanes.
+// send evaluates queued slots and sends what may be sent, real slots before the lane.
 func (t *slotTable) send(now time.Time) error {
 	for _, name := range t.known.newlyOverdue(now) {
-		t.lanes.wake(name)
+		t.lane.wake(name)
 	}
 	for t.inflight < maxInFlight {
 		name, ok := t.queue.pop(now)
@@ -133,7 +126,7 @@ func (t *slotTable) send(now time.Time) error {
 			return err
 		}
 	}
-	return t.lanes.send(now)
+	return t.lane.send(now)
 }
 
 // evaluate decides on one slot and sends it if its content differs from what the proxy has.
@@ -148,7 +141,8 @@ func (t *slotTable) evaluate(st *slotState, now time.Time) error {
 		t.recognise(st, delivery.Ideal(slot))
 	}
 	d := delivery.Decide(slot, st.held, t.known)
-	t.lanes.need(st, d.Lanes, now)
+	t.lane.need(st, d.Lanes, now)
+	t.known.prune(t.slots)
 	if d.Wait {
 		t.report(st, false)
 		return nil
@@ -180,9 +174,9 @@ func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice
 		t.s.log.Error("slot cannot be built", "slot", st.name, "error", err)
 		return nil
 	}
-	st.inflight, st.again = true, false
+	st.inflight = true
 	t.inflight++
-	return t.s.respond(TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
+	return t.s.respond(t.s.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
 		t.inflight--
 		st.inflight = false
 		if t.slots[st.name] != st {
@@ -200,15 +194,15 @@ func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice
 	})
 }
 
-// refused handles the NACK of a real slot: what stands there stays, and every variant of the refused content that has
-// not proven itself goes through a lane, which finds the one to blame.
+// refused handles the NACK of a real slot: what stands there stays, and every variant of the refused content goes through
+// the lane again, which finds the one to blame.
 func (t *slotTable) refused(st *slotState, choices []build.Choice, nack string) {
 	now := t.s.server.opts.Now()
 	st.attempt++
 	st.refusals++
 	st.refusal = &acks.Refusal{Text: nack, At: now}
 	t.s.proxy.Nack(nack, now)
-	t.known.suspectAll(choices)
+	t.known.doubt(choices)
 	if st.refusals > 1 {
 		st.notBefore = now.Add(min(time.Second<<min(st.refusals-2, 5), 30*time.Second))
 	}
@@ -246,7 +240,7 @@ func (t *slotTable) due() time.Time {
 	if t.inflight >= maxInFlight {
 		return t.known.due() // the next answer of the proxy comes first
 	}
-	return earliest(t.lanes.due(), t.queue.due(), t.known.due())
+	return earliest(t.lane.due(), t.queue.due(), t.known.due())
 }
 
 func earliest(times ...time.Time) time.Time {

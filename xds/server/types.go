@@ -156,7 +156,7 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 		delete(st.sent, name)
 		delete(t.warming, name)
 	}
-	return t.s.respond(url, out, removed, func(nack string) {
+	return t.s.respond(t.s.stream, url, out, removed, func(nack string) {
 		st.inflight = false
 		for _, n := range endpoints {
 			delete(t.warming, n)

@@ -1,0 +1,225 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/delivery"
+)
+
+// laneIdle is how long the lane keeps its last plugin before it is emptied, so that the plugin's VM does not outlive its
+// use. Long enough for the real slots to take the VM over.
+const laneIdle = 5 * time.Second
+
+// lane is the prefetch slot of one proxy and the variants that go through it. One is enough: it is busy only from a push
+// to its answer, while fetches go on in the proxy side by side.
+type lane struct {
+	t *slotTable
+	// conn is the lane's own stream, nil while the proxy has none open.
+	conn *laneConn
+	// wanted are the variants that slots wait for.
+	wanted map[string]*want
+	order  uint64
+	// attempt makes every push differ in a byte from all before.
+	attempt   int
+	inflight  bool
+	filled    bool
+	idleSince time.Time
+}
+
+type want struct {
+	job   *delivery.Job
+	slots map[string]bool
+	order uint64
+}
+
+// laneConn is the stream of a prefetch slot.
+type laneConn struct {
+	name   string
+	stream deltaStream
+	end    context.CancelFunc
+}
+
+func newLane(t *slotTable) *lane { return &lane{t: t, wanted: map[string]*want{}} }
+
+// attach takes a newly opened stream. The slot is answered at once with an empty chain, so that its listener warms.
+func (l *lane) attach(c *laneConn) error {
+	if l.conn != nil {
+		l.conn.end()
+	}
+	l.conn, l.inflight = c, false
+	return l.push(nil)
+}
+
+func (l *lane) detach(c *laneConn) {
+	if l.conn == c {
+		l.conn, l.inflight = nil, false
+	}
+}
+
+// need replaces what a slot waits for.
+func (l *lane) need(st *slotState, variants []*build.Variant, now time.Time) {
+	hashes := make([]string, 0, len(variants))
+	for _, v := range variants {
+		w := l.wanted[v.Hash]
+		if w == nil {
+			l.order++
+			w = &want{job: delivery.NewJob(v, l.t.known.modules[v.Digest]), slots: map[string]bool{}, order: l.order}
+			l.wanted[v.Hash] = w
+			l.t.known.asked(v.Hash, now)
+		}
+		w.slots[st.name] = true
+		hashes = append(hashes, v.Hash)
+	}
+	old := st.needs
+	st.needs = hashes
+	for _, h := range old {
+		if !contains(hashes, h) {
+			l.release(h, st.name)
+		}
+	}
+}
+
+func (l *lane) release(hash, slot string) {
+	w := l.wanted[hash]
+	if w == nil {
+		return
+	}
+	delete(w.slots, slot)
+	if len(w.slots) > 0 {
+		return
+	}
+	delete(l.wanted, hash)
+	l.t.known.forget(hash)
+	if !l.t.known.bad[hash] {
+		l.t.s.proxy.Refuse(hash, "", time.Time{})
+	}
+}
+
+// wake lets the slots that wait for a variant decide again.
+func (l *lane) wake(hash string) {
+	w := l.wanted[hash]
+	if w == nil {
+		return
+	}
+	for _, name := range sortedKeys(w.slots) {
+		if st := l.t.slots[name]; st != nil {
+			l.t.enqueue(st, len(w.slots))
+		}
+	}
+}
+
+func (l *lane) served(f fetch, now time.Time) {
+	for _, w := range l.wanted {
+		if w.job.Variant.Digest == f.digest {
+			w.job.Served(f.complete, now)
+		}
+	}
+}
+
+// send pushes the variant whose turn it is, or empties a lane that nobody used for a while.
+func (l *lane) send(now time.Time) error {
+	if l.conn == nil || l.inflight {
+		return nil
+	}
+	if w := l.next(now); w != nil {
+		return l.push(w.job)
+	}
+	if l.filled && len(l.wanted) == 0 && !now.Before(l.idleSince.Add(laneIdle)) {
+		return l.push(nil)
+	}
+	return nil
+}
+
+// next is the variant that was asked for last among those that are due: what changes now goes before what is being
+// worked off.
+func (l *lane) next(now time.Time) *want {
+	var next *want
+	for _, w := range l.wanted {
+		if !now.Before(w.job.RetryAt) && (next == nil || w.order > next.order) {
+			next = w
+		}
+	}
+	return next
+}
+
+func (l *lane) push(job *delivery.Job) error {
+	var choices []build.Choice
+	version := "empty"
+	l.attempt++
+	if job != nil {
+		choices = []build.Choice{{Plugin: job.Variant.Plugin, Variant: job.Variant}}
+		version = fmt.Sprintf("%s-%d", job.Variant.Hash, l.attempt)
+	}
+	// The lane is always an HTTP slot: Envoy's code cache is one for the whole process, and a network plugin's module loads
+	// in an HTTP filter that takes no traffic as well.
+	conn := l.conn
+	body, err := build.Resource(conn.name, false, choices, l.t.delivery(l.attempt))
+	if err != nil {
+		return err
+	}
+	l.inflight, l.filled = true, job != nil
+	err = l.t.s.respond(conn.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(conn.name, version, body)}, nil, func(nack string) {
+		if l.conn != conn {
+			return // an answer of a stream that is gone
+		}
+		l.inflight = false
+		if job != nil {
+			l.answered(job, nack)
+		}
+	})
+	if err != nil {
+		conn.end() // the proxy opens another one
+	}
+	return nil
+}
+
+// answered handles the lane's ACK or NACK.
+func (l *lane) answered(job *delivery.Job, nack string) {
+	now := l.t.s.server.opts.Now()
+	hash := job.Variant.Hash
+	l.idleSince = now
+	if nack == "" {
+		l.t.known.proven(job.Variant)
+		l.t.s.proxy.Refuse(hash, "", now)
+		l.finish(hash)
+		return
+	}
+	switch job.Refused(now) {
+	case delivery.Fetching:
+	case delivery.Unfetched:
+		l.t.s.proxy.Refuse(hash, "the proxy has not fetched the module: "+nack, now)
+	case delivery.Doubtful:
+		l.t.s.proxy.Refuse(hash, nack, now)
+	case delivery.Final:
+		l.t.s.log.Warn("proxy refuses a plugin", "plugin", job.Variant.Plugin.String(), "generation", job.Variant.Generation, "error", nack)
+		l.t.known.bad[hash] = true
+		l.t.s.proxy.Refuse(hash, nack, now)
+		l.finish(hash)
+	}
+}
+
+// finish ends a variant's way and lets the waiting slots go on.
+func (l *lane) finish(hash string) {
+	l.wake(hash)
+	delete(l.wanted, hash)
+	l.t.known.forget(hash)
+}
+
+func (l *lane) due() time.Time {
+	if l.conn == nil || l.inflight {
+		return time.Time{}
+	}
+	var due time.Time
+	for _, w := range l.wanted {
+		due = earliest(due, w.job.RetryAt)
+	}
+	if l.filled && len(l.wanted) == 0 {
+		due = l.idleSince.Add(laneIdle)
+	}
+	return due
+}
