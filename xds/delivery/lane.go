@@ -30,15 +30,20 @@ type Job struct {
 
 	// hadModule tells that the proxy had the module before, so that a refusal is about the variant at once.
 	hadModule bool
-	served    bool
-	strikes   int
-	unserved  int
+	// served tells that the proxy has the bytes, hadCode that it had them at the last push already.
+	served, hadCode bool
+	strikes         int
+	unserved        int
 }
 
 // NewJob starts a job; its first push is due at once.
 func NewJob(v *build.Variant, hadModule bool) *Job {
 	return &Job{Variant: v, hadModule: hadModule || v.Digest == ""}
 }
+
+// Pushed notes a push. Only its answer tells about the code that the proxy had by then: the first refusal often arrives
+// after the fetch that it caused.
+func (j *Job) Pushed() { j.hadCode = j.served || j.hadModule }
 
 // Outcome is what a refusal meant.
 type Outcome int
@@ -57,13 +62,17 @@ const (
 
 // Refused handles a NACK of the last push.
 func (j *Job) Refused(now time.Time) Outcome {
-	if j.served || j.hadModule {
+	if j.hadCode {
 		j.strikes++
 		if j.strikes >= strikesToRefuse {
 			return Final
 		}
 		j.RetryAt = now.Add(secondStrike)
 		return Doubtful
+	}
+	if j.served {
+		j.RetryAt = now.Add(settleAfterFetch)
+		return Fetching
 	}
 	wait := firstRetry << min(j.unserved, 5)
 	j.RetryAt = now.Add(min(wait, maxRetry))

@@ -9,6 +9,7 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
 	j := NewJob(variant("a1"), false)
+	j.Pushed()
 	if got := j.Refused(start); got != Fetching {
 		t.Fatalf("outcome %v, want Fetching", got)
 	}
@@ -20,11 +21,14 @@ func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
 
 func TestCodeThatWasFetchedAndRefusedTwiceIsRefusedForGood(t *testing.T) {
 	j := NewJob(variant("a1"), false)
+	j.Pushed()
 	j.Refused(start)
 	j.Served(true, start)
+	j.Pushed()
 	if got := j.Refused(start); got != Doubtful {
 		t.Fatalf("first refusal after the fetch: %v, want Doubtful: it may have crossed the fetch", got)
 	}
+	j.Pushed()
 	if got := j.Refused(start); got != Final {
 		t.Fatalf("second refusal after the fetch: %v, want Final", got)
 	}
@@ -34,6 +38,7 @@ func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.
 	j := NewJob(variant("a1"), false)
 	now := start
 	for i := range 50 {
+		j.Pushed()
 		want := Unfetched
 		if i == 0 {
 			want = Fetching
@@ -50,6 +55,7 @@ func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.
 
 func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
 	j := NewJob(variant("a1"), false)
+	j.Pushed()
 	j.Refused(start)
 	j.Served(false, start)
 	if wait := j.RetryAt.Sub(start); wait < 10*time.Second {
@@ -59,10 +65,24 @@ func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
 
 func TestARefusalOfAModuleThatTheProxyHadIsAboutThePlugin(t *testing.T) {
 	j := NewJob(variant("a1"), true)
+	j.Pushed()
 	if got := j.Refused(start); got != Doubtful {
 		t.Fatalf("outcome %v, want Doubtful", got)
 	}
+	j.Pushed()
 	if got := j.Refused(start); got != Final {
 		t.Fatalf("outcome %v, want Final", got)
+	}
+}
+
+func TestARefusalThatArrivesAfterItsFetchIsNotHeldAgainstThePlugin(t *testing.T) {
+	j := NewJob(variant("a1"), false)
+	j.Pushed()
+	j.Served(true, start) // a small module is served before the refusal that began the fetch is here
+	if got := j.Refused(start); got != Fetching {
+		t.Fatalf("outcome %v, want Fetching", got)
+	}
+	if wait := j.RetryAt.Sub(start); wait != settleAfterFetch {
+		t.Errorf("next push after %v, want %v", wait, settleAfterFetch)
 	}
 }

@@ -154,6 +154,7 @@ func (l *lane) push(job *delivery.Job) error {
 	if job != nil {
 		choices = []build.Choice{{Plugin: job.Variant.Plugin, Variant: job.Variant}}
 		version = fmt.Sprintf("%s-%d", job.Variant.Hash, l.attempt)
+		job.Pushed()
 	}
 	// The lane is always an HTTP slot: Envoy's code cache is one for the whole process, and a network plugin's module loads
 	// in an HTTP filter that takes no traffic as well.

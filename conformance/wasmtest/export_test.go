@@ -1,0 +1,4 @@
+package wasmtest
+
+// ZigVersion is for the test that compares it with the Makefile's.
+const ZigVersion = zigVersion

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/attach"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/xds/dataplane"
+)
+
+// apply takes a batch in and rebuilds what it touches, and nothing else.
+func (e *Engine) apply(events []store.Event, moved []store.Ref) {
+	changes, err := e.tracker.Apply(events...)
+	if err != nil {
+		e.log.Error("object not taken in", "error", err)
+	}
+	for _, key := range changes.Plugins {
+		p := e.store.Plugin(key)
+		switch known := e.plugins[key]; {
+		case p == nil:
+			e.dropPlugin(key)
+		case known == nil || known.plugin != p:
+			e.setPlugin(p)
+		}
+	}
+	var rebuild []model.Scope
+	for _, c := range changes.Places {
+		if e.setPlace(c) {
+			rebuild = append(rebuild, c.Place.Scope)
+		}
+	}
+	gateways := slices.Concat(changes.Gateways, changes.Routes, changes.Certificates)
+	services := changes.Services
+	for _, ref := range moved {
+		if ref.Kind == store.KindGateway {
+			gateways = append(gateways, ref.NamespacedName)
+		} else {
+			services = append(services, model.ServiceKey{Kind: string(ref.Kind), Namespace: ref.Namespace, Name: ref.Name})
+		}
+	}
+	for _, s := range services {
+		rebuild = append(rebuild, e.placesOf(s)...)
+		for _, r := range e.store.RoutesToService(s) {
+			gateways = append(gateways, parentsOf(r)...)
+		}
+	}
+	for _, gw := range gateways {
+		e.touched[gw] = true
+	}
+	for gw := range e.touched {
+		e.rebuildGateway(gw)
+	}
+	clear(e.touched)
+	for _, scope := range rebuild {
+		e.rebuildPlace(scope)
+	}
+}
+
+// placesOf are the places of a Service at its waypoint.
+func (e *Engine) placesOf(key model.ServiceKey) []model.Scope {
+	b := e.tracker.Binding(key)
+	if !b.Bound() {
+		return nil
+	}
+	var out []model.Scope
+	for _, p := range e.ports(key) {
+		out = append(out, model.Scope{Gateway: b.Waypoint, Service: key, Port: p.Number})
+	}
+	return out
+}
+
+func (e *Engine) ports(key model.ServiceKey) []attach.Port {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	if key.Kind == string(store.KindServiceEntry) {
+		if se := e.store.ServiceEntry(name); se != nil {
+			return attach.EntryPorts(se)
+		}
+		return nil
+	}
+	if s := e.store.Service(name); s != nil {
+		return attach.ServicePorts(s)
+	}
+	return nil
+}
+
+// destination is a Service's port as an upstream, nil if there is none.
+func (e *Engine) destination(key model.ServiceKey, port int32) *dataplane.Destination {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	for _, p := range e.ports(key) {
+		if p.Number != port {
+			continue
+		}
+		var d dataplane.Destination
+		if key.Kind == string(store.KindServiceEntry) {
+			d = dataplane.EntryDestination(e.store.ServiceEntry(name), port, protocol(p.Protocol))
+		} else {
+			d = dataplane.ServiceDestination(e.store.Service(name), e.store.SlicesOfService(name), port, protocol(p.Protocol))
+		}
+		return &d
+	}
+	return nil
+}
+
+// protocol is what the data plane has to know of a port's protocol: everything that is not plain HTTP is passed through.
+func protocol(p attach.Protocol) dataplane.Protocol {
+	switch p {
+	case attach.ProtocolHTTP:
+		return dataplane.HTTP
+	case attach.ProtocolHTTP2, attach.ProtocolGRPC:
+		return dataplane.HTTP2
+	case attach.ProtocolGRPCWeb:
+		return dataplane.GRPCWeb
+	}
+	return dataplane.TCP
+}
+
+func encrypted(p *corev1.ServicePort) bool {
+	switch attach.ServicePortProtocol(p) {
+	case attach.ProtocolHTTPS, attach.ProtocolTLS:
+		return true
+	}
+	return false
+}
+
+// managed tells whether the listeners of a Gateway are ours to program.
+func (e *Engine) managed(gw *gatewayv1.Gateway) bool {
+	class := string(gw.Spec.GatewayClassName)
+	switch e.opts.Attach.Class(class) {
+	case extv1.ClassIngress, extv1.ClassWaypoint:
+		return true
+	}
+	c := e.store.GatewayClass(class)
+	return c != nil && c.Spec.ControllerName == extv1.ControllerName
+}
+
+func parentsOf(r *gatewayv1.HTTPRoute) []types.NamespacedName {
+	var out []types.NamespacedName
+	for _, p := range r.Spec.ParentRefs {
+		if p.Kind != nil && *p.Kind != gatewayv1.Kind(store.KindGateway) {
+			continue
+		}
+		name := types.NamespacedName{Namespace: r.Namespace, Name: string(p.Name)}
+		if p.Namespace != nil {
+			name.Namespace = string(*p.Namespace)
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// waypointOf is the waypoint of a Service for people, or why it has none.
+func (e *Engine) waypointOf(key model.ServiceKey) (waypoint, message string) {
+	b := e.tracker.Binding(key)
+	if b.Bound() {
+		return b.Waypoint.String(), ""
+	}
+	return "", b.Message
+}

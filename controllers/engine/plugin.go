@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/modules"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+)
+
+// keepGood is how many last good variants are kept per plugin: the newest, and the one before for a proxy that refuses
+// what another one took.
+const keepGood = 2
+
+// pluginState is what the engine knows of one plugin beyond the object itself.
+type pluginState struct {
+	plugin *model.Plugin
+	module modules.State
+	// wanted is the variant of the current generation, nil while its module is not here.
+	wanted *build.Variant
+	// good are the variants that a proxy acknowledged, newest first.
+	good []*build.Variant
+	// pendingUntil ends the time in which a serving proxy goes on without the plugin; zero when nothing is waited for.
+	pendingUntil time.Time
+	// waited tells that the waiting time was given once; it is given again only after the module had been here.
+	waited bool
+	// scopes are the places in which the plugin stands.
+	scopes map[model.Scope]bool
+}
+
+// entry is the plugin's place in a slot.
+func (s *pluginState) entry() build.Entry {
+	e := build.Entry{Plugin: s.plugin.Key, Fail: s.plugin.FailStrategy, Pending: !s.pendingUntil.IsZero()}
+	if s.wanted != nil {
+		e.Wanted = s.wanted.Hash
+		e.Variants = append(e.Variants, s.wanted)
+	}
+	for _, v := range s.good {
+		if v.Hash != e.Wanted {
+			e.Variants = append(e.Variants, v)
+		}
+	}
+	return e
+}
+
+// resolve recomputes the wanted variant and tells whether the plugin's entry changed.
+func (s *pluginState) resolve(m modules.State, now time.Time, wait time.Duration) bool {
+	before, pending := s.wanted, s.pendingUntil
+	s.module = m
+	switch p := s.plugin; {
+	case p.Invalid != "":
+		s.wanted = nil
+	case p.Wasm == nil:
+		s.wanted = build.NewVariant(p, "")
+	case m.Ready:
+		s.wanted = build.NewVariant(p, m.Digest)
+	default:
+		s.wanted = nil
+	}
+	switch {
+	case s.wanted != nil || len(s.good) > 0:
+		s.pendingUntil, s.waited = time.Time{}, s.wanted == nil
+	case !s.waited:
+		s.pendingUntil, s.waited = now.Add(wait), true
+	}
+	if before == nil || s.wanted == nil {
+		return before != s.wanted || pending.IsZero() != s.pendingUntil.IsZero()
+	}
+	return before.Hash != s.wanted.Hash || before.Generation != s.wanted.Generation
+}
+
+// expire ends the waiting time when it is over; it tells whether the plugin's entry changed.
+func (s *pluginState) expire(now time.Time) bool {
+	if s.pendingUntil.IsZero() || now.Before(s.pendingUntil) {
+		return false
+	}
+	s.pendingUntil = time.Time{}
+	return true
+}
+
+// promote notes that a proxy runs the wanted variant; it tells whether the durable state changed.
+func (s *pluginState) promote() bool {
+	if s.wanted == nil || len(s.good) > 0 && s.good[0].Hash == s.wanted.Hash {
+		return false
+	}
+	good := []*build.Variant{s.wanted}
+	for _, v := range s.good {
+		if v.Hash != s.wanted.Hash && len(good) < keepGood {
+			good = append(good, v)
+		}
+	}
+	s.good = good
+	return true
+}
+
+// source is what the module manager has to fetch for a plugin.
+func source(p *model.Plugin) modules.Source {
+	return modules.Source{
+		URL: p.Wasm.URL, SHA256: p.Wasm.SHA256, PullPolicy: p.Wasm.PullPolicy, BaseDir: p.SourceDir, Generation: p.Generation,
+	}
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/wasmpoint/wasmpoint/controllers/attach"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/modules"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/names"
+)
+
+// setPlugin takes a new or changed plugin in.
+func (e *Engine) setPlugin(p *model.Plugin) {
+	s := e.plugins[p.Key]
+	if s == nil {
+		s = &pluginState{good: e.kept[p.Key], scopes: map[model.Scope]bool{}}
+		delete(e.kept, p.Key)
+		e.plugins[p.Key] = s
+		e.owners[p.Key.String()] = p.Key
+	}
+	s.plugin = p
+	switch {
+	case p.Wasm != nil && p.Invalid == "":
+		e.resolve(s, e.opts.Modules.Want(p.Key.String(), source(p)))
+	default:
+		e.opts.Modules.Release(p.Key.String())
+		e.resolve(s, s.module)
+	}
+}
+
+// dropPlugin forgets a deleted plugin; the rules take it out of its places.
+func (e *Engine) dropPlugin(k model.Key) {
+	s := e.plugins[k]
+	if s == nil {
+		return
+	}
+	e.opts.Modules.Release(k.String())
+	if s.wanted != nil {
+		delete(e.variants, s.wanted.Hash)
+	}
+	e.goodChanged = e.goodChanged || len(s.good) > 0
+	delete(e.waiting, s)
+	delete(e.owners, k.String())
+	delete(e.plugins, k)
+}
+
+func (e *Engine) moduleChanged(owner string) {
+	if s := e.plugins[e.owners[owner]]; s != nil {
+		e.resolve(s, e.opts.Modules.State(owner))
+	}
+}
+
+func (e *Engine) resolve(s *pluginState, m modules.State) {
+	if s.wanted != nil {
+		delete(e.variants, s.wanted.Hash)
+	}
+	changed := s.resolve(m, e.opts.Now(), e.opts.WaitForModule)
+	if s.wanted != nil {
+		e.variants[s.wanted.Hash] = s.plugin.Key
+	}
+	delete(e.waiting, s)
+	if !s.pendingUntil.IsZero() {
+		e.waiting[s] = true
+	}
+	if changed {
+		e.markPlugin(s)
+	}
+}
+
+// markPlugin marks every place in which a plugin stands.
+func (e *Engine) markPlugin(s *pluginState) {
+	for scope := range s.scopes {
+		e.dirty[scope] = true
+	}
+}
+
+// proxyRuns promotes the plugin whose wanted variant a proxy runs for the first time.
+func (e *Engine) proxyRuns(variant string) {
+	s := e.plugins[e.variants[variant]]
+	if s == nil || s.wanted == nil || s.wanted.Hash != variant {
+		return
+	}
+	if s.promote() {
+		e.goodChanged = true
+		e.markPlugin(s)
+	}
+}
+
+// saveGood writes the last good variants and pins their modules.
+func (e *Engine) saveGood() {
+	good := map[model.Key][]*build.Variant{}
+	for k, list := range e.kept {
+		good[k] = list
+	}
+	for k, s := range e.plugins {
+		if len(s.good) > 0 {
+			good[k] = s.good
+		}
+	}
+	var digests []string
+	for _, list := range good {
+		for _, v := range list {
+			if v.Digest != "" {
+				digests = append(digests, v.Digest)
+			}
+		}
+	}
+	e.opts.Modules.Pin(digests)
+	if err := e.opts.LastGood.Save(good); err != nil {
+		e.log.Error("last good configurations cannot be saved: a restart while a module is missing would not find them", "error", err)
+	}
+}
+
+// nextExpiry is how long it is until a plugin's waiting time ends.
+func (e *Engine) nextExpiry() time.Duration {
+	due, now := time.Hour, e.opts.Now()
+	for s := range e.waiting {
+		due = min(due, max(s.pendingUntil.Sub(now), 0))
+	}
+	return due
+}
+
+func (e *Engine) expirePending() {
+	now := e.opts.Now()
+	for s := range e.waiting {
+		if s.expire(now) {
+			delete(e.waiting, s)
+			e.markPlugin(s)
+		}
+	}
+}
+
+// setPlace takes a place with its plugins in, or out. It tells whether the place itself is another than before, so that
+// its listener has to be built again; a change of its plugins alone never does that.
+func (e *Engine) setPlace(c attach.PlaceChange) (rebuild bool) {
+	scope := c.Place.Scope
+	old, had := e.places[scope]
+	if had {
+		each(old.Plugins, func(p *model.Plugin) {
+			if s := e.plugins[p.Key]; s != nil {
+				delete(s.scopes, scope)
+			}
+		})
+		for _, name := range slotNames(old.Place) {
+			e.change(scope.Gateway).Slots[name] = nil // those that stay are built again below
+		}
+	}
+	if c.Kind == attach.PlaceRemoved {
+		delete(e.places, scope)
+		return had
+	}
+	e.places[scope] = attach.PlaceResult{Place: c.Place, Plugins: c.Plugins}
+	each(c.Plugins, func(p *model.Plugin) {
+		if s := e.plugins[p.Key]; s != nil {
+			s.scopes[scope] = true
+		}
+	})
+	e.dirty[scope] = true
+	return !had || old.Place.HTTP != c.Place.HTTP || old.Place.Network != c.Place.Network
+}
+
+// slotNames are the slots that stand in the listener of a place.
+func slotNames(p model.Place) []string {
+	var out []string
+	if p.HTTP {
+		for _, ph := range model.Phases {
+			out = append(out, names.Slot(p.Scope, ph))
+		}
+	}
+	if p.Network {
+		for i := range model.NetworkSlots {
+			out = append(out, names.NetworkSlot(p.Scope, i))
+		}
+	}
+	return out
+}
+
+// buildSlots builds all slots of a place; equal ones stop in the cache.
+func (e *Engine) buildSlots(scope model.Scope) {
+	result, ok := e.places[scope]
+	if !ok {
+		return
+	}
+	place, set := result.Place, result.Plugins
+	slots := e.change(scope.Gateway).Slots
+	if place.HTTP {
+		for i, ph := range model.Phases {
+			name := names.Slot(scope, ph)
+			slots[name] = &build.Slot{Name: name, Entries: e.entries(set.HTTP[i])}
+		}
+	}
+	if !place.Network {
+		return
+	}
+	network := networkOrder(set)
+	for i := range model.NetworkSlots {
+		name := names.NetworkSlot(scope, i)
+		slot := &build.Slot{Name: name, Network: true}
+		if i < len(network) {
+			slot.Entries = e.entries(network[i : i+1])
+		}
+		slots[name] = slot
+	}
+}
+
+func (e *Engine) entries(plugins []*model.Plugin) []build.Entry {
+	var out []build.Entry
+	for _, p := range plugins {
+		if s := e.plugins[p.Key]; s != nil {
+			out = append(out, s.entry())
+		}
+	}
+	return out
+}
+
+// networkOrder is the NETWORK plugins of a place in the order of its network slots.
+func networkOrder(set model.PluginSet) []*model.Plugin {
+	var out []*model.Plugin
+	for _, phase := range set.Network {
+		out = append(out, phase...)
+	}
+	return out
+}
+
+func each(set model.PluginSet, f func(*model.Plugin)) {
+	for i := range model.Phases {
+		for _, p := range set.HTTP[i] {
+			f(p)
+		}
+		for _, p := range set.Network[i] {
+			f(p)
+		}
+	}
+}

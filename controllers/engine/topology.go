@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/routes"
+	"github.com/wasmpoint/wasmpoint/xds/cache"
+	"github.com/wasmpoint/wasmpoint/xds/dataplane"
+)
+
+// Network says where managed proxies listen. It is a value: a new one comes with the events that it belongs to.
+type Network interface {
+	// Gateway gives the addresses on which a Gateway's proxies listen; none: the Gateway is not programmed.
+	Gateway(types.NamespacedName) []netip.Addr
+	// Service gives the addresses by which clients reach a Service.
+	Service(model.ServiceKey) []netip.Addr
+	// Port is the port to listen on in the place of a Gateway's or Service's port.
+	Port(int32) uint32
+	// Bind tells that waypoints listen on the Services' own addresses (standalone).
+	Bind() bool
+}
+
+// gatewayState is what the engine knows of one managed gateway.
+type gatewayState struct {
+	waypoint bool
+	class    string
+	address  netip.Addr
+	// routes is the judged routing of an ingress gateway.
+	routes *routes.Result
+	// units are the resources in force: those of the gateway itself under the zero scope, those of a Service's port at a
+	// waypoint under its scope. No two units of a gateway hold the same resource.
+	units map[model.Scope][]named
+}
+
+type named struct {
+	url, name string
+	resource  *cache.Resource
+}
+
+// rebuildGateway builds what belongs to the gateway itself; the places of a waypoint only when it is new.
+func (e *Engine) rebuildGateway(name types.NamespacedName) {
+	gw := e.store.Gateway(name)
+	addresses := e.network.Gateway(name)
+	if gw == nil || !e.managed(gw) || len(addresses) == 0 {
+		e.dropGateway(name)
+		return
+	}
+	state := e.gateways[name]
+	isNew := state == nil
+	if isNew {
+		state = &gatewayState{units: map[model.Scope][]named{}}
+		e.gateways[name] = state
+	}
+	if state.address != addresses[0] {
+		state.address = addresses[0]
+		e.fleetChanged = true
+	}
+	waypoint := e.tracker.IsWaypoint(name)
+	state.class = string(gw.Spec.GatewayClassName)
+	if state.waypoint != waypoint {
+		state.waypoint, isNew = waypoint, true
+		for scope := range state.units {
+			e.setUnit(name, state, scope, nil)
+		}
+	}
+	state.routes = routes.Compile(routes.Input{
+		Gateway: gw, Waypoint: waypoint, Routes: e.store.RoutesOfGateway(name), Encrypted: encrypted,
+	}, e.store)
+	if !waypoint {
+		e.setUnit(name, state, model.Scope{}, dataplane.Ingress(dataplane.IngressInput{
+			Gateway: name, Addresses: addresses, ListenPort: e.network.Port, Ports: state.routes.Ports,
+		}, upstreams{e}))
+		return
+	}
+	e.setUnit(name, state, model.Scope{}, dataplane.Waypoint(name, addresses, dataplane.ProxyPort))
+	if isNew {
+		for place := range e.tracker.Places(name) {
+			e.rebuildPlace(place.Scope)
+		}
+	}
+}
+
+// rebuildPlace builds one Service's port at a waypoint, or removes it.
+func (e *Engine) rebuildPlace(scope model.Scope) {
+	state := e.gateways[scope.Gateway]
+	if state == nil || scope.Service.IsZero() {
+		return
+	}
+	if _, ok := e.places[scope]; !ok {
+		e.setUnit(scope.Gateway, state, scope, nil)
+		return
+	}
+	d := e.destination(scope.Service, scope.Port)
+	if d == nil {
+		e.setUnit(scope.Gateway, state, scope, nil)
+		return
+	}
+	e.setUnit(scope.Gateway, state, scope, dataplane.WaypointService(dataplane.ServiceInput{
+		Scope: scope, Addresses: e.network.Service(scope.Service), Bind: e.network.Bind(),
+		ListenPort: e.network.Port(scope.Port), Destination: *d,
+	}))
+}
+
+func (e *Engine) dropGateway(name types.NamespacedName) {
+	state := e.gateways[name]
+	if state == nil {
+		return
+	}
+	for scope := range state.units {
+		e.setUnit(name, state, scope, nil)
+	}
+	delete(e.gateways, name)
+	e.fleetChanged = true
+}
+
+// setUnit replaces a unit's resources; what is equal stops in the cache.
+func (e *Engine) setUnit(gateway types.NamespacedName, state *gatewayState, scope model.Scope, list []dataplane.Resource) {
+	unit := make([]named, 0, len(list))
+	for _, r := range list {
+		body, err := r.Any()
+		if err != nil {
+			e.log.Error("resource cannot be built", "gateway", gateway.String(), "resource", r.Name, "error", err)
+			continue
+		}
+		unit = append(unit, named{r.TypeURL, r.Name, cache.NewResource(body)})
+	}
+	change := e.change(gateway)
+	for _, old := range state.units[scope] {
+		change.set(old.url, old.name, nil)
+	}
+	for _, n := range unit {
+		change.set(n.url, n.name, n.resource)
+	}
+	if len(unit) == 0 {
+		delete(state.units, scope)
+		return
+	}
+	state.units[scope] = unit
+}
+
+// upstreams is what an ingress gateway's builder reads (dataplane.Backends).
+type upstreams struct{ e *Engine }
+
+func (u upstreams) Destination(service types.NamespacedName, port int32) *dataplane.Destination {
+	return u.e.destination(model.ServiceKey{Kind: "Service", Namespace: service.Namespace, Name: service.Name}, port)
+}
+
+func (u upstreams) Secret(name types.NamespacedName) *corev1.Secret { return u.e.store.Secret(name) }
