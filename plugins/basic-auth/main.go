@@ -48,6 +48,9 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 	return types.OnPluginStartStatusOK
 }
 
+// NewHttpContext has the SDK's spelling.
+//
+//nolint:staticcheck // ST1003: the name is the interface's
 func (p *plugin) NewHttpContext(uint32) types.HttpContext { return &request{rules: p.rules} }
 
 type request struct {
@@ -55,6 +58,9 @@ type request struct {
 	rules *rules.Rules
 }
 
+// OnHttpRequestHeaders decides, and answers or marks the request.
+//
+//nolint:staticcheck // ST1003: the name is the interface's
 func (r *request) OnHttpRequestHeaders(int, bool) types.Action {
 	mark := markPassed
 	switch r.rules.Decide(rules.Request{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestARequestWithoutCredentialsIsAnswered401(t *testing.T) {
 		t.Errorf("action %v, want pause", action)
 	}
 	answer := host.GetSentLocalResponse(id)
-	if answer == nil || answer.StatusCode != 401 {
+	if answer == nil || answer.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("answer %+v, want 401", answer)
 	}
 	if got := answer.Headers[0]; got != [2]string{"www-authenticate", `Basic realm="istio"`} {
@@ -51,7 +52,7 @@ func TestWrongCredentialsAreAnswered401(t *testing.T) {
 	host, _ := start(t, config)
 	id := host.InitializeHttpContext()
 	host.CallOnRequestHeaders(id, headers("/productpage", [2]string{"authorization", "Basic b2s6bm8="}), true)
-	if answer := host.GetSentLocalResponse(id); answer == nil || answer.StatusCode != 401 {
+	if answer := host.GetSentLocalResponse(id); answer == nil || answer.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("answer %+v, want 401", answer)
 	}
 }
