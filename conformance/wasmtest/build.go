@@ -53,7 +53,7 @@ func BuildFile(m Module) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	out := filepath.Join(work, "out.wasm")
 	if err := compile(work, out); err != nil {
 		return "", err

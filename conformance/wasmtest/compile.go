@@ -11,8 +11,7 @@ import (
 )
 
 // zigVersion is the version of ziglang, a Python package with a C compiler for WebAssembly: the only one that needs no
-// system package. Modules from it have 10 KB, where those from Go have 3 MB and take a proxy seconds to compile. The
-// Makefile installs the same version to the same place.
+// system package. Modules from it have 10 KB, where those from Go have 3 MB and take a proxy seconds to compile.
 const zigVersion = "0.13.0.post1"
 
 // cFlags: a reactor is a module without main; the default stack would be 16 MiB per VM.
@@ -53,8 +52,8 @@ func compileGo(dir, out string) error {
 	return run(cmd)
 }
 
-// installZig puts the pinned compiler below .tools, once, and returns the Python to run it with and its folder. It leaves
-// the mark that the Makefile leaves.
+// installZig puts the pinned compiler below .tools, once, and returns the Python to run it with and its folder. The mark of
+// a complete installation carries the version, so that another version replaces it.
 func installZig(root string) (python, packages string, err error) {
 	const pinned = "ziglang==" + zigVersion
 	if python, err = exec.LookPath("python3"); err != nil {
