@@ -24,10 +24,14 @@ var equivalent = map[string]string{
 	"serviceAt: !ok -> true":                                         "a cache",
 	"resolved: !ok -> true":                                          "a cache",
 	"foundNoSlot: p.Type == model.TypeNetwork -> true":               "only NETWORK plugins are among those that found no slot",
-	"stopped: len(c.ports) <= portsInMessages -> true":               "the message is cut to that length anyway",
+	"stopped: len(t.ports) <= portsInMessages -> true":               "the message is cut to that length anyway",
 	"MeshListener: bound -> true (number 2)":                         "without a binding the protocol is empty",
 	"MeshListener: bound -> true":                                    "without a binding the port is 0",
 	"MeshListener: inbound.Port != 0 -> true":                        "no listener has port 0",
+
+	"sum: scopes > 0 -> true":    "only about memory",
+	"sum: scopes > 0 -> false":   "only about memory",
+	"sum: t.failed >= 0 -> true": "a tally that nothing stopped has no ports to add",
 
 	// The words of protocols: all that are not HTTP are alike for the rules.
 	`words: "grpc-web" -> left out`:                           "the prefix grpc-web is looked at too",

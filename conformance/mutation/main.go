@@ -26,6 +26,7 @@ var others = map[string]string{
 	"refreshsets.go": "the incremental keeper; held by the same law",
 	"take.go":        "the incremental keeper; held by the same law",
 	"tracker.go":     "the incremental keeper; held by the same law",
+	"wide.go":        "the incremental keeper; held by the same law",
 }
 
 func main() {
