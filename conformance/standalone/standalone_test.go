@@ -6,7 +6,7 @@ import (
 )
 
 func TestAPluginRunsAtAGatewayAndAtAService(t *testing.T) {
-	web, _ := backend(t, "web", "istio.io/use-waypoint: waypoint", "http")
+	web, _ := backend(t, "web", inMesh, "http")
 	w := start(t, map[string]string{"web.yaml": web, "edge.yaml": ingress, "waypoint.yaml": waypoint})
 	edge, service := w.gateway("edge"), w.service("web", 9080)
 	w.answers(edge, "/", 200, "")

@@ -5,25 +5,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
-	"github.com/wasmpoint/wasmpoint/conformance/wasmtest"
+	"github.com/wasmpoint/wasmpoint/controllers/addresses"
 	"github.com/wasmpoint/wasmpoint/controllers/admin"
 	"github.com/wasmpoint/wasmpoint/controllers/eventlog"
 	"github.com/wasmpoint/wasmpoint/controllers/standalone"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 )
 
+// soon is the patience of every poll: generous, because the machine may be busy. What was measured is logged.
 const soon = 30 * time.Second
 
 // world is a running wasmpoint with a folder of manifests.
@@ -50,17 +49,38 @@ func prepare(t *testing.T, files map[string]string) *world {
 	for name, content := range files {
 		w.write(name, content)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if os.Getenv("DEBUG") != "" {
-		log = slog.New(eventlog.NewHandler(os.Stderr))
-	}
+	log := &logText{}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("wasmpoint's log:\n%s", log.String())
+		}
+	})
 	n := testbed.FreePort(t)
 	w.options = standalone.Options{
 		Dirs: []string{w.dir}, EnvoyPath: testbed.EnvoyPath(t), ClassAliases: true, DataDir: w.data,
 		AddressBlock: fmt.Sprintf("127.%d.%d.0/24", 100+n%100, n/100%250), Concurrency: 2,
-		AdminAddr: testbed.Address(testbed.FreePort(t)), Logger: log,
+		AdminAddr: testbed.Address(testbed.FreePort(t)), PortOffset: addresses.AutomaticOffset,
+		Logger: slog.New(eventlog.NewHandler(log)),
 	}
 	return w
+}
+
+// logText is what wasmpoint logged.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // run starts wasmpoint in this process.
@@ -82,7 +102,7 @@ func (w *world) run() {
 		}
 	}
 	w.t.Cleanup(func() { w.stop() })
-	testbed.Eventually(w.t, soon, "wasmpoint is ready", func() (bool, string) {
+	w.eventually("wasmpoint is ready", func() (bool, string) {
 		select {
 		case err := <-w.err:
 			w.t.Fatalf("wasmpoint ended: %v", err)
@@ -91,6 +111,11 @@ func (w *world) run() {
 		err := admin.Client{Addr: w.options.AdminAddr}.Ready(ctx)
 		return err == nil, fmt.Sprint(err)
 	})
+}
+
+func (w *world) eventually(what string, condition func() (bool, string)) {
+	w.t.Helper()
+	testbed.Eventually(w.t, soon, what, condition)
 }
 
 // write puts a file into the folder at once, as an editor that renames does.
@@ -125,7 +150,7 @@ func (w *world) snapshot() status.Snapshot {
 func (w *world) plugin(name, what string, condition func(status.PluginRow) bool) status.PluginRow {
 	w.t.Helper()
 	var out status.PluginRow
-	testbed.Eventually(w.t, soon, "plugin "+name+": "+what, func() (bool, string) {
+	w.eventually("plugin "+name+": "+what, func() (bool, string) {
 		s := w.snapshot()
 		for _, p := range s.Plugins {
 			if p.Name == name {
@@ -163,109 +188,4 @@ func (w *world) service(name string, port int) string {
 	}
 	w.t.Fatalf("no service %s", name)
 	return ""
-}
-
-var client = &http.Client{Timeout: 5 * time.Second}
-
-// answers waits for a status and the plugins that marked the response.
-func (w *world) answers(addr, path string, code int, plugins string) {
-	w.t.Helper()
-	testbed.Eventually(w.t, soon, fmt.Sprintf("%s%s answers %d with plugins %q", addr, path, code, plugins), func() (bool, string) {
-		status, h, err := testbed.Get(client, "http://"+addr+path)
-		if err != nil {
-			return false, err.Error()
-		}
-		got := strings.Join(h.Values("x-plugins-response"), ",")
-		return status == code && got == plugins, fmt.Sprintf("status %d, plugins %q", status, got)
-	})
-}
-
-// backend is an HTTP server that answers 200 with its name, and its manifests: a Service with an EndpointSlice.
-func backend(t *testing.T, name string, labels string, ports string) (manifest string, server *httptest.Server) {
-	t.Helper()
-	server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("x-backend", name)
-		_, _ = io.WriteString(rw, r.Header.Get("x-plugins"))
-	}))
-	t.Cleanup(server.Close)
-	return serviceManifest(name, labels, ports, server.Listener.Addr().(*net.TCPAddr).Port), server
-}
-
-func serviceManifest(name, labels, portName string, port int) string {
-	return fmt.Sprintf(`apiVersion: v1
-kind: Service
-metadata:
-  name: %[1]s
-  labels: {%[2]s}
-spec:
-  ports:
-  - {name: %[3]s, port: 9080}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata:
-  name: %[1]s
-  labels: {kubernetes.io/service-name: %[1]s}
-addressType: IPv4
-ports:
-- {name: %[3]s, port: %[4]d}
-endpoints:
-- addresses: ["127.0.0.1"]
-`, name, labels, portName, port)
-}
-
-const ingress = `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata:
-  name: edge
-spec:
-  gatewayClassName: wasmpoint
-  listeners:
-  - {name: http, port: 80, protocol: HTTP}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  name: web
-spec:
-  parentRefs:
-  - {name: edge}
-  rules:
-  - backendRefs:
-    - {name: web, port: 9080}
-`
-
-const waypoint = `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata:
-  name: waypoint
-spec:
-  gatewayClassName: wasmpoint-waypoint
-  listeners:
-  - {name: mesh, port: 15008, protocol: HBONE}
-`
-
-// module writes a marker module beside the manifests and returns its file:// URL.
-func (w *world) module(name, seed string) string {
-	w.t.Helper()
-	w.write(name, string(wasmtest.Unique(wasmtest.Marker(w.t), seed)))
-	return "file://./" + name
-}
-
-func pluginManifest(name, url, kind, target, config, more string) string {
-	group := "gateway.networking.k8s.io"
-	if kind == "Service" {
-		group = `""`
-	}
-	return fmt.Sprintf(`apiVersion: extensions.istio.io/v1alpha1
-kind: WasmPlugin
-metadata:
-  name: %s
-spec:
-  url: %s
-  targetRefs:
-  - {group: %s, kind: %s, name: %s}
-  pluginConfig: %s
-%s
-`, name, url, group, kind, target, config, more)
 }
