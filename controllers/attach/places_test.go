@@ -42,6 +42,7 @@ func TestTheProtocolOfAListenerDecidesItsSlots(t *testing.T) {
 		{"UDP has none", gateway("g", "c", "l:53:UDP"), nil},
 		{"an unknown protocol has none", gateway("g", "c", "l:1:example.com/x"), nil},
 		{"a port with HTTPS and TLS has both", gateway("g", "c", "a:443:TLS", "b:443:HTTPS"), []string{"default/g:443 http[] network[]"}},
+		{"in any order", gateway("g", "c", "b:443:HTTPS", "a:443:TLS"), []string{"default/g:443 http[] network[]"}},
 		{"UDP beside TCP on one port does not count", gateway("g", "c", "u:53:UDP", "t:53:TCP"), []string{"default/g:53 network[]"}},
 	} {
 		t.Run(c.why, func(t *testing.T) { wantPlaces(t, world(t, c.gateway), c.want...) })

@@ -99,9 +99,6 @@ func (t *Tracker) gatewayChanged(name types.NamespacedName, was, is *gatewayStat
 	}
 	if was == nil || is == nil || !reflect.DeepEqual(was.facts.meshFacts, is.facts.meshFacts) {
 		d.services.add(t.rules.namedBy(name)...)
-		if was != nil {
-			d.services.add(was.services...)
-		}
 	}
 }
 

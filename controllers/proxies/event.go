@@ -2,6 +2,8 @@ package proxies
 
 import (
 	"fmt"
+	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -37,7 +39,7 @@ type Event struct {
 	Delay time.Duration
 	// Err is why the start failed, with Failed.
 	Err error
-	// Log is the last thing that the process wrote before it exited, with Exited: mostly the reason.
+	// Log is what the process wrote last before it exited and what is mostly the reason, with Exited.
 	Log string
 }
 
@@ -60,4 +62,17 @@ func (e Event) String() string {
 		s += ": " + e.Log
 	}
 	return s
+}
+
+// exitEvent says how a process ended.
+func exitEvent(id string, state State, cmd *exec.Cmd) Event {
+	e := Event{ID: id, State: state, PID: cmd.Process.Pid}
+	if cmd.ProcessState == nil {
+		return e
+	}
+	e.Code = cmd.ProcessState.ExitCode()
+	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		e.Signal = w.Signal().String()
+	}
+	return e
 }

@@ -120,8 +120,8 @@ func (t *tail) reset() {
 	t.end = nil
 }
 
-// reason is the last line of severity error or critical, or else the last line.
-func (t *tail) reason() string {
+// reason is the last line of severity error or critical, or else the last line if there is no other explanation.
+func (t *tail) reason(otherwise bool) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.Split(strings.TrimSpace(string(t.end)), "\n")
@@ -129,6 +129,9 @@ func (t *tail) reason() string {
 		if strings.Contains(lines[i], "[critical]") || strings.Contains(lines[i], "[error]") {
 			return strings.TrimSpace(lines[i])
 		}
+	}
+	if !otherwise {
+		return ""
 	}
 	return strings.TrimSpace(lines[len(lines)-1])
 }

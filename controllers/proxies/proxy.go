@@ -151,7 +151,7 @@ func (p *proxy) once(bootstrap []byte, out *tail) (crashed bool) {
 		case <-ended:
 			p.setPID(0)
 			e := exitEvent(p.id, Exited, cmd)
-			e.Log = out.reason()
+			e.Log = out.reason(e.Signal == "")
 			p.s.o.OnEvent(e)
 			return true
 		case <-p.wake:
@@ -236,17 +236,4 @@ func (p *proxy) stop(cmd *exec.Cmd, addressFile string, ended <-chan struct{}) {
 	}
 	_ = cmd.Process.Kill()
 	<-ended
-}
-
-// exitEvent says how a process ended.
-func exitEvent(id string, state State, cmd *exec.Cmd) Event {
-	e := Event{ID: id, State: state, PID: cmd.Process.Pid}
-	if cmd.ProcessState == nil {
-		return e
-	}
-	e.Code = cmd.ProcessState.ExitCode()
-	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		e.Signal = w.Signal().String()
-	}
-	return e
 }

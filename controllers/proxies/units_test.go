@@ -65,13 +65,16 @@ func TestALogIsRotatedBySizeAndOldFilesAreBounded(t *testing.T) {
 func TestAnExitIsExplainedByItsLastError(t *testing.T) {
 	out := &tail{to: &buffer{}}
 	_, _ = fmt.Fprintf(out, "%s\n[x][critical][main] bad config\n[x][info][main] exiting\n", strings.Repeat("noise\n", 2000))
-	if got := out.reason(); got != "[x][critical][main] bad config" {
+	if got := out.reason(false); got != "[x][critical][main] bad config" {
 		t.Errorf("got %q", got)
 	}
 	out.reset()
 	_, _ = fmt.Fprint(out, "one\ntwo\n")
-	if got := out.reason(); got != "two" {
+	if got := out.reason(true); got != "two" {
 		t.Errorf("without an error line: %q", got)
+	}
+	if got := out.reason(false); got != "" {
+		t.Errorf("a signal is the explanation, and not %q", got)
 	}
 }
 

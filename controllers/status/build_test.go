@@ -81,7 +81,7 @@ func TestConditionsOfOneTarget(t *testing.T) {
 			attached + "ResolvedRefs=False Fetching: fetching oci://localhost:5000/basic-auth:1\n" +
 				"Programmed=False ModuleMissing: 0/1 proxies run it\n"},
 		{"a plugin whose fetch failed says why, without the attempt number", wasmPlugin(g), accepted(g, 0, 1),
-			ModuleState{Reason: ext.ReasonFetchFailed, Err: "connection refused", Attempts: 7},
+			ModuleState{Reason: ext.ReasonFetchFailed, Err: "oci://localhost:5000/basic-auth:1: connection refused", Attempts: 7},
 			attached + "ResolvedRefs=False FetchFailed: oci://localhost:5000/basic-auth:1: connection refused\n" +
 				"Programmed=False ModuleMissing: 0/1 proxies run it\n"},
 		{"a plugin that runs although its module cannot be had any more is programmed", wasmPlugin(g), accepted(g, 2, 2),
@@ -141,7 +141,7 @@ func TestAnErrorOfOneTargetIsNotReportedForAnother(t *testing.T) {
 	if s := show(got.Ancestors[1].Conditions); !strings.HasPrefix(s, "Accepted=True") {
 		t.Errorf("target b: %s", s)
 	}
-	want := "Accepted=False TargetNotFound: 1/2 targets accepted; Gateway default/a: Gateway default/a does not exist\n" +
+	want := "Accepted=False TargetNotFound: 1/2 targets accepted; Gateway default/a does not exist\n" +
 		"ResolvedRefs=True ResolvedRefs: module sha256:abc\nProgrammed=True Programmed: 1/1 proxies run it\n"
 	if s := show(got.Conditions); s != want {
 		t.Errorf("summary:\n%swant:\n%s", s, want)

@@ -30,6 +30,14 @@ func clip(s string) string {
 	return s[:cut] + "…"
 }
 
+// about puts a subject before a text that does not begin with it already.
+func about(subject, text string) string {
+	if strings.HasPrefix(text, subject) {
+		return text
+	}
+	return subject + ": " + text
+}
+
 // few joins the first items and counts the rest.
 func few(items []string, sep string) string {
 	if len(items) <= maxListed {
@@ -76,11 +84,13 @@ func refusals(list []Refusal) string {
 		proxies []string
 	}
 	var groups []group
+	at := map[string]int{}
 	for _, r := range list {
-		i := slices.IndexFunc(groups, func(g group) bool { return g.text == r.Error })
-		if i < 0 {
+		i, known := at[r.Error]
+		if !known {
+			i = len(groups)
+			at[r.Error] = i
 			groups = append(groups, group{text: r.Error})
-			i = len(groups) - 1
 		}
 		groups[i].proxies = append(groups[i].proxies, r.Proxy)
 	}

@@ -121,7 +121,7 @@ func resolved(in Input) answer {
 		}
 		return answer{false, ext.ReasonFetching, "fetching " + in.Plugin.Wasm.URL + "; last error: " + clip(m.Err)}
 	default:
-		return answer{false, m.Reason, in.Plugin.Wasm.URL + ": " + clip(m.Err)}
+		return answer{false, m.Reason, about(in.Plugin.Wasm.URL, clip(m.Err))}
 	}
 }
 

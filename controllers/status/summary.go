@@ -24,7 +24,7 @@ func summary(in Input, all []outcome) (accepted, programmed answer) {
 		if len(refused) == 0 {
 			accepted.reason = o.accepted.reason
 		}
-		refused = append(refused, targetText(o.target)+": "+o.accepted.message)
+		refused = append(refused, about(targetText(o.target), o.accepted.message))
 	}
 	switch {
 	case len(all) == 1:

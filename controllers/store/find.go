@@ -29,10 +29,14 @@ func (s *Store) PluginsUsingSecret(secret types.NamespacedName) []*model.Plugin 
 }
 
 // GatewaysIn are the Gateways of a namespace.
-func (s *Store) GatewaysIn(namespace string) []*gatewayv1.Gateway { return s.gateways.in.list(namespace) }
+func (s *Store) GatewaysIn(namespace string) []*gatewayv1.Gateway {
+	return s.gateways.in.list(namespace)
+}
 
 // GatewaysOfClass are the Gateways with this gatewayClassName.
-func (s *Store) GatewaysOfClass(class string) []*gatewayv1.Gateway { return s.gatewaysByClass.list(class) }
+func (s *Store) GatewaysOfClass(class string) []*gatewayv1.Gateway {
+	return s.gatewaysByClass.list(class)
+}
 
 // GatewaysUsingSecret are the Gateways with a listener whose certificateRefs name this Secret.
 func (s *Store) GatewaysUsingSecret(secret types.NamespacedName) []*gatewayv1.Gateway {

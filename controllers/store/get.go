@@ -14,7 +14,9 @@ import (
 func (s *Store) Plugin(key model.Key) *model.Plugin { return s.plugins.objects[key] }
 
 // Gateway is the Gateway of that name, or nil.
-func (s *Store) Gateway(name types.NamespacedName) *gatewayv1.Gateway { return s.gateways.objects[name] }
+func (s *Store) Gateway(name types.NamespacedName) *gatewayv1.Gateway {
+	return s.gateways.objects[name]
+}
 
 // GatewayClass is the class of that name, or nil.
 func (s *Store) GatewayClass(name string) *gatewayv1.GatewayClass {
@@ -22,7 +24,9 @@ func (s *Store) GatewayClass(name string) *gatewayv1.GatewayClass {
 }
 
 // HTTPRoute is the route of that name, or nil.
-func (s *Store) HTTPRoute(name types.NamespacedName) *gatewayv1.HTTPRoute { return s.routes.objects[name] }
+func (s *Store) HTTPRoute(name types.NamespacedName) *gatewayv1.HTTPRoute {
+	return s.routes.objects[name]
+}
 
 // ReferenceGrant is the grant of that name, or nil.
 func (s *Store) ReferenceGrant(name types.NamespacedName) *gatewayv1.ReferenceGrant {

@@ -52,7 +52,8 @@ func certificateSecrets(g *gatewayv1.Gateway) []types.NamespacedName {
 
 func certificateNamespaces(g *gatewayv1.Gateway) []string { return namespacesOf(certificateSecrets(g)) }
 
-func parentGateways(r *gatewayv1.HTTPRoute) []types.NamespacedName {
+// ParentGateways are the Gateways that a route names as parents, allowed there or not.
+func ParentGateways(r *gatewayv1.HTTPRoute) []types.NamespacedName {
 	var keys []types.NamespacedName
 	for _, parent := range r.Spec.ParentRefs {
 		if or(parent.Group, gatewayv1.GroupName) == gatewayv1.GroupName && or(parent.Kind, "Gateway") == "Gateway" {
@@ -64,8 +65,8 @@ func parentGateways(r *gatewayv1.HTTPRoute) []types.NamespacedName {
 	return keys
 }
 
-// parentServices are the Services and ServiceEntries that a mesh route (GEP-1294) stands on.
-func parentServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
+// ParentServices are the Services and ServiceEntries that a route names as parents (mesh routes, GEP-1294).
+func ParentServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
 	var keys []model.ServiceKey
 	for _, parent := range r.Spec.ParentRefs {
 		group, kind := or(parent.Group, gatewayv1.GroupName), or(parent.Kind, "Gateway")
@@ -76,7 +77,8 @@ func parentServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
 	return keys
 }
 
-func backendServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
+// BackendServices are the Services and ServiceEntries that a route sends or mirrors requests to, in order, with repeats.
+func BackendServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
 	var keys []model.ServiceKey
 	add := func(ref gatewayv1.BackendObjectReference) {
 		namespace := or(ref.Namespace, gatewayv1.Namespace(r.Namespace))
@@ -99,7 +101,7 @@ func backendServices(r *gatewayv1.HTTPRoute) []model.ServiceKey {
 
 func backendNamespaces(r *gatewayv1.HTTPRoute) []string {
 	var keys []string
-	for _, service := range backendServices(r) {
+	for _, service := range BackendServices(r) {
 		keys = append(keys, service.Namespace)
 	}
 	return keys

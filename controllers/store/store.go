@@ -65,9 +65,9 @@ func New() *Store {
 	s.servicesByWaypoint = addIndex(s.services, serviceWaypoint)
 	s.entriesByWaypoint = addIndex(s.entries, entryWaypoint)
 	s.namespacesByWaypoint = addIndex(s.namespaces, namespaceWaypoint)
-	s.routesByGateway = addIndex(s.routes, parentGateways)
-	s.routesByService = addIndex(s.routes, parentServices)
-	s.routesByBackend = addIndex(s.routes, backendServices)
+	s.routesByGateway = addIndex(s.routes, ParentGateways)
+	s.routesByService = addIndex(s.routes, ParentServices)
+	s.routesByBackend = addIndex(s.routes, BackendServices)
 	s.routesByBackendIn = addIndex(s.routes, backendNamespaces)
 	s.slicesByService = addIndex(s.slices, serviceOfSlice)
 	return s
