@@ -59,6 +59,10 @@ demo: build envoy plugins ## Run the walk-through on real Envoys (KEEP=1 leaves 
 bench-demo: build envoy plugins ## Measure the time from a file change to its effect.
 	go run ./conformance/demo --bench $(DEMO_FLAGS)
 
+.PHONY: mutation
+mutation: ## Show that every attachment rule is held by a golden world (about 2 minutes).
+	go run ./conformance/mutation
+
 .PHONY: golden
 golden: ## Compare the golden worlds (UPDATE=1 writes them anew).
 	go test -count=1 ./conformance/golden/... $(if $(filter 1,$(UPDATE)),-args -update)
@@ -125,4 +129,4 @@ $(GOLANGCI_LINT):
 $(TOOLS)/wasm/%.wasm: $$(shell find plugins/$$* -name '*.go' -o -name 'go.*')
 	@echo "building $(@F)"
 	@mkdir -p $(@D)
-	@cd plugins/$* && GOOS=wasip1 GOARCH=wasm go build -trimpath -buildmode=c-shared -o $@ .
+	@cd plugins/$* && GOOS=wasip1 GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w' -buildmode=c-shared -o $@ .

@@ -173,7 +173,7 @@ func (m *Manager) fail(j *job, err error) {
 		delay = max(delay, e.RetryAfter)
 	}
 	m.plan(j, delay)
-	m.log.Warn("module not fetched", "err", e.Msg, "attempts", j.attempts, "next", delay.Round(time.Millisecond))
+	m.log.Debug("module not fetched", "err", e.Msg, "attempts", j.attempts, "next", delay.Round(time.Millisecond))
 	for _, o := range j.waiting {
 		m.failed(o, e)
 	}

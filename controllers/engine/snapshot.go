@@ -10,6 +10,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
+	"github.com/wasmpoint/wasmpoint/xds/dataplane"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
@@ -213,8 +214,12 @@ func (e *Engine) gatewayRow(name types.NamespacedName, proxies map[types.Namespa
 		return row
 	}
 	row.Address = state.address.String()
-	for _, l := range gw.Spec.Listeners {
-		row.Ports = append(row.Ports, int32(e.network.Port(l.Port)))
+	if state.waypoint {
+		row.Ports = []int32{dataplane.ProxyPort}
+	} else {
+		for _, l := range gw.Spec.Listeners {
+			row.Ports = append(row.Ports, int32(e.network.Port(l.Port)))
+		}
 	}
 	row.Programmed = len(proxies[name]) > 0
 	if !row.Programmed {
