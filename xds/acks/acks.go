@@ -120,6 +120,13 @@ func (h *Handle) SetSlot(name string, s Slot) {
 	}
 }
 
+// Running tells whether some connected proxy runs a variant.
+func (r *Registry) Running(variant string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running[variant] > 0
+}
+
 // DropSlot forgets a slot that the proxy no longer asks for.
 func (h *Handle) DropSlot(name string) {
 	h.change(func(p *Proxy) {

@@ -19,13 +19,9 @@ import (
 // The slot has a stream of its own, because a refusal on ADS is told to every slot of the stream, and a slot that was not
 // answered yet stops waiting then: its listener opens and answers 500 (measured on Envoy 1.40).
 func Prefetch(gw types.NamespacedName) Resource {
-	var slots []*hcmv3.HttpFilter
-	for lane := range names.PrefetchLanes {
-		s := httpSlot(names.Prefetch(gw, lane))
-		s.GetConfigDiscovery().ConfigSource = ownStream()
-		slots = append(slots, s)
-	}
-	m := manager("prefetch", slots, false)
+	slot := httpSlot(names.Prefetch(gw))
+	slot.GetConfigDiscovery().ConfigSource = ownStream()
+	m := manager("prefetch", []*hcmv3.HttpFilter{slot}, false)
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{Name: "none"}}
 	l := &listenerv3.Listener{
 		Name:       names.PrefetchListener(gw),

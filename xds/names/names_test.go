@@ -40,7 +40,7 @@ func TestNoTwoThingsShareAName(t *testing.T) {
 		for i, p := range model.Phases {
 			take(Slot(s, p), "http "+string(p)+what)
 			take(NetworkSlot(s, i), "network "+number(int32(i))+what)
-			take(Prefetch(s.Gateway, i), "prefetch "+number(int32(i))+s.Gateway.Namespace+"|"+s.Gateway.Name)
+			take(Prefetch(s.Gateway), "prefetch "+s.Gateway.Namespace+"|"+s.Gateway.Name)
 		}
 		take(Routes(s.Gateway, s.Port, ""), "routes "+number(s.Port)+s.Gateway.Namespace+"|"+s.Gateway.Name)
 		take(Cluster(s.Service, s.Port, "http"), "cluster "+s.Service.Kind+"|"+s.Service.Namespace+"|"+s.Service.Name+number(s.Port))
@@ -56,7 +56,7 @@ func TestASlotNameCanBeReadBack(t *testing.T) {
 			want := []SlotName{
 				{Kind: KindHTTP, Scope: s, Phase: p},
 				{Kind: KindNetwork, Scope: s, Index: i},
-				{Kind: KindPrefetch, Scope: model.Scope{Gateway: s.Gateway}, Index: i},
+				{Kind: KindPrefetch, Scope: model.Scope{Gateway: s.Gateway}},
 			}
 			for _, w := range want {
 				if got, err := ParseSlot(w.String()); err != nil || got != w {

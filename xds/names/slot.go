@@ -11,10 +11,6 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// PrefetchLanes is how many prefetch slots a proxy has. One is enough: it is busy from a push to its answer only, and the
-// proxy fetches several modules side by side.
-const PrefetchLanes = 1
-
 // SlotKind tells what may stand in a slot.
 type SlotKind string
 
@@ -32,7 +28,7 @@ type SlotName struct {
 	Scope model.Scope
 	// Phase is set for HTTP slots.
 	Phase model.Phase
-	// Index is the number of a network slot (0 to model.NetworkSlots-1) or the lane of a prefetch slot.
+	// Index is the number of a network slot (0 to model.NetworkSlots-1).
 	Index int
 }
 
@@ -46,9 +42,10 @@ func NetworkSlot(s model.Scope, i int) string {
 	return join(append(append([]string{string(KindNetwork)}, place(s)...), strconv.Itoa(i))...)
 }
 
-// Prefetch is a prefetch slot of a gateway's proxies; lanes are 0 to PrefetchLanes-1.
-func Prefetch(gw types.NamespacedName, lane int) string {
-	return join(string(KindPrefetch), gw.Namespace, gw.Name, strconv.Itoa(lane))
+// Prefetch is the prefetch slot of a gateway's proxies. One is enough: it is busy from a push to its answer only, and the
+// proxy fetches several modules side by side.
+func Prefetch(gw types.NamespacedName) string {
+	return join(string(KindPrefetch), gw.Namespace, gw.Name)
 }
 
 // String is the name again: ParseSlot(n.String()) gives n.
@@ -57,7 +54,7 @@ func (n SlotName) String() string {
 	case KindNetwork:
 		return NetworkSlot(n.Scope, n.Index)
 	case KindPrefetch:
-		return Prefetch(n.Scope.Gateway, n.Index)
+		return Prefetch(n.Scope.Gateway)
 	default:
 		return Slot(n.Scope, n.Phase)
 	}
@@ -86,16 +83,16 @@ func parse(name string) (n SlotName, ok bool) {
 		}
 		parts[i] = plain
 	}
-	if len(parts) < 4 {
+	if len(parts) < 3 {
 		return n, false
 	}
 	n.Kind = SlotKind(parts[0])
 	n.Scope.Gateway = types.NamespacedName{Namespace: parts[1], Name: parts[2]}
+	if len(parts) == 3 {
+		return n, n.Kind == KindPrefetch
+	}
 	middle, last := parts[3:len(parts)-1], parts[len(parts)-1]
 	switch n.Kind {
-	case KindPrefetch:
-		n.Index, ok = index(last, PrefetchLanes)
-		return n, ok && len(middle) == 0
 	case KindNetwork:
 		n.Index, ok = index(last, model.NetworkSlots)
 	case KindHTTP:

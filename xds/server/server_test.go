@@ -134,7 +134,7 @@ func TestAChangeOfOneSlotOvertakesAChangeOfMany(t *testing.T) {
 		order = append(order, r.Resources[0].Name)
 		return testbed.Hold
 	})
-	proxy.Lane(names.Prefetch(gw, 0), nil)
+	proxy.Lane(names.Prefetch(gw), nil)
 	proxy.Subscribe(server.TypeExtensionConfig, append(slots, slotName(80)), nil)
 	proxy.Wait(5*time.Second, "all slots answered", func() bool { return len(proxy.Held(server.TypeExtensionConfig)) == 101 })
 	hold = true
@@ -159,7 +159,7 @@ func TestAReconnectingProxyIsSentNothingThatItHas(t *testing.T) {
 	}})
 	first := testbed.Connect(t, p.addr, node("default/gw"), nil)
 	first.Subscribe(server.TypeListener, nil, nil)
-	first.Lane(names.Prefetch(gw, 0), nil)
+	first.Lane(names.Prefetch(gw), nil)
 	first.Subscribe(server.TypeExtensionConfig, slots, nil)
 	first.Wait(5*time.Second, "everything", func() bool {
 		return len(first.Held(server.TypeExtensionConfig)) == 20 && len(first.Held(server.TypeListener)) == 1
@@ -198,8 +198,8 @@ func TestAProxyIsNotAnsweredForAnotherGatewaysSlots(t *testing.T) {
 	p := start(t)
 	p.set([]build.Entry{lua("secret", "-- secret")}, 80)
 	other := testbed.Connect(t, p.addr, node("default/other"), nil)
-	other.Subscribe(server.TypeExtensionConfig, []string{slotName(80), names.Prefetch(gw, 0)}, nil)
-	own := names.Prefetch(types.NamespacedName{Namespace: "default", Name: "other"}, 0)
+	other.Subscribe(server.TypeExtensionConfig, []string{slotName(80), names.Prefetch(gw)}, nil)
+	own := names.Prefetch(types.NamespacedName{Namespace: "default", Name: "other"})
 	lane := other.Lane(own, nil)
 	lane.Wait(5*time.Second, "an answer for the own lane", func() bool { return lane.Held(server.TypeExtensionConfig)[own] != "" })
 	if n := len(other.Responses(server.TypeExtensionConfig)); n != 0 {
@@ -211,7 +211,7 @@ func TestASlotThatVanishesIsNeverSentAsARemoval(t *testing.T) {
 	p := start(t)
 	p.set([]build.Entry{lua("a", "-- a")}, 80)
 	proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
-	proxy.Lane(names.Prefetch(gw, 0), nil)
+	proxy.Lane(names.Prefetch(gw), nil)
 	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, nil)
 	proxy.Wait(5*time.Second, "the slot", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(80)] != "" })
 	p.hub.Group(gw).Apply(cache.Change{Slots: map[string]*build.Slot{slotName(80): nil, slotName(81): {Name: slotName(81)}}})
@@ -235,7 +235,7 @@ func TestARefusedSlotIsSentAgainWithOtherBytes(t *testing.T) {
 		}
 		return ""
 	})
-	proxy.Lane(names.Prefetch(gw, 0), nil)
+	proxy.Lane(names.Prefetch(gw), nil)
 	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, nil)
 	proxy.Wait(5*time.Second, "the empty slot", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(80)] == "empty" })
 	p.set([]build.Entry{lua("a", "-- a")}, 80)
