@@ -33,7 +33,7 @@ func (d dice) ns() string {
 	}
 	return d.of("a", "b", "istio-system")
 }
-func (d dice) in() string                { return d.ns() + "/" + d.of("x", "y", "z") }
+func (d dice) in() string { return d.ns() + "/" + d.of("x", "y", "z") }
 
 func (d dice) labels() []string {
 	var labels []string

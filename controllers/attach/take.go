@@ -2,6 +2,7 @@ package attach
 
 import (
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -80,17 +81,37 @@ func (t *Tracker) markClass(class string, d *dirt) {
 	d.judge(t.store.PluginsTargeting(ClassTarget(class))...)
 }
 
-// markNamespace marks all Services of a Namespace if its labels changed: they may name a waypoint, and a waypoint's
-// allowedRoutes may select them.
+// markNamespace marks all Services and HTTPRoutes of a Namespace if its labels changed: they may name a waypoint, and the
+// allowedRoutes of a listener may select them.
 func (t *Tracker) markNamespace(old, object any, d *dirt) {
 	before, was := old.(*corev1.Namespace)
 	after, is := object.(*corev1.Namespace)
-	switch {
-	case was && is && !maps.Equal(before.Labels, after.Labels), was && !is:
-		d.services.add(t.rules.servicesOf(before.Name)...)
-	case is && !was:
-		d.services.add(t.rules.servicesOf(after.Name)...)
+	if !was && !is || was && is && maps.Equal(before.Labels, after.Labels) {
+		return
 	}
+	name := ""
+	if is {
+		name = after.Name
+	} else {
+		name = before.Name
+	}
+	d.services.add(t.rules.servicesOf(name)...)
+	for _, route := range t.store.HTTPRoutesIn(name) {
+		for _, parent := range store.ParentGateways(route) {
+			if selectsNamespaces(t.store.Gateway(parent)) {
+				d.routes.add(parent)
+			}
+		}
+	}
+}
+
+// selectsNamespaces tells whether a listener takes routes by the labels of their Namespace.
+func selectsNamespaces(gateway *gatewayv1.Gateway) bool {
+	return gateway != nil && slices.ContainsFunc(gateway.Spec.Listeners, func(l gatewayv1.Listener) bool {
+		allowed := l.AllowedRoutes
+		return allowed != nil && allowed.Namespaces != nil && allowed.Namespaces.From != nil &&
+			*allowed.Namespaces.From == gatewayv1.NamespacesFromSelector
+	})
 }
 
 func (t *Tracker) markSecret(name types.NamespacedName, d *dirt) {

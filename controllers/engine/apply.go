@@ -47,7 +47,7 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	for _, s := range services {
 		rebuild = append(rebuild, e.placesOf(s)...)
 		for _, r := range e.store.RoutesToService(s) {
-			gateways = append(gateways, parentsOf(r)...)
+			gateways = append(gateways, store.ParentGateways(r)...)
 		}
 	}
 	for _, gw := range gateways {
@@ -137,21 +137,6 @@ func (e *Engine) managed(gw *gatewayv1.Gateway) bool {
 	}
 	c := e.store.GatewayClass(class)
 	return c != nil && c.Spec.ControllerName == extv1.ControllerName
-}
-
-func parentsOf(r *gatewayv1.HTTPRoute) []types.NamespacedName {
-	var out []types.NamespacedName
-	for _, p := range r.Spec.ParentRefs {
-		if p.Kind != nil && *p.Kind != gatewayv1.Kind(store.KindGateway) {
-			continue
-		}
-		name := types.NamespacedName{Namespace: r.Namespace, Name: string(p.Name)}
-		if p.Namespace != nil {
-			name.Namespace = string(*p.Namespace)
-		}
-		out = append(out, name)
-	}
-	return out
 }
 
 // waypointOf is the waypoint of a Service for people, or why it has none.

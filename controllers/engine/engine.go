@@ -79,7 +79,9 @@ type Engine struct {
 	changes      map[types.NamespacedName]*change
 	fleetChanged bool
 	goodChanged  bool
-	problems     []LoadProblem
+	// loaded tells that the first batch was taken in; changed, that OnChange is to be called at the end of the turn.
+	loaded, changed bool
+	problems        []LoadProblem
 }
 
 // LoadProblem is a file that could not be read; what it held before stays in force.
@@ -136,11 +138,16 @@ func (e *Engine) Run(ctx context.Context) {
 }
 
 // Apply posts a batch of events, with the network that goes with them. moved are objects whose addresses changed though
-// they themselves did not. It returns at once; done (may be nil) is called when the cache has everything.
+// they themselves did not. It returns at once; done (may be nil) is called when the cache has everything. The first batch
+// holds all objects that there are: last good variants of plugins that are not in it are forgotten.
 func (e *Engine) Apply(events []store.Event, network Network, moved []store.Ref, done func()) {
 	e.post(func() {
-		e.network = network
+		e.network, e.changed = network, true
 		e.apply(events, moved)
+		if !e.loaded {
+			e.loaded, e.goodChanged = true, true
+			clear(e.kept)
+		}
 		if done != nil {
 			e.flush()
 			done()
@@ -150,7 +157,7 @@ func (e *Engine) Apply(events []store.Event, network Network, moved []store.Ref,
 
 // SetProblems replaces the list of load problems.
 func (e *Engine) SetProblems(list []LoadProblem) {
-	e.post(func() { e.problems = list })
+	e.post(func() { e.problems, e.changed = list, true })
 }
 
 // ProxyRuns is for acks.Events.Runs.
@@ -191,9 +198,10 @@ func (e *Engine) turn() {
 	}
 	e.expirePending()
 	e.flush()
-	if len(work) > 0 && e.opts.OnChange != nil {
+	if e.changed && e.opts.OnChange != nil {
 		e.opts.OnChange()
 	}
+	e.changed = false
 }
 
 // flush builds dirty slots and applies all changes. Slots and the listeners that name them go together, so every slot

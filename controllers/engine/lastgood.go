@@ -28,6 +28,10 @@ type FileLastGood struct {
 	Path string
 }
 
+// lastGoodFormat is the version of the file. Another one is an error: to start without the last good variants would be
+// silent.
+const lastGoodFormat = 1
+
 type lastGoodFile struct {
 	Version int             `json:"version"`
 	Plugins []lastGoodEntry `json:"plugins"`
@@ -52,6 +56,10 @@ func (f FileLastGood) Load() (map[model.Key][]*build.Variant, error) {
 	if err := json.Unmarshal(raw, &content); err != nil {
 		return nil, fmt.Errorf("last good configurations in %s are unreadable: %w; move the file away to start without them", f.Path, err)
 	}
+	if content.Version != lastGoodFormat {
+		return nil, fmt.Errorf("last good configurations in %s have format %d, and this wasmpoint reads format %d; "+
+			"start the one that wrote them, or move the file away to start without them", f.Path, content.Version, lastGoodFormat)
+	}
 	for _, e := range content.Plugins {
 		out[e.Plugin] = e.Variants
 	}
@@ -60,7 +68,7 @@ func (f FileLastGood) Load() (map[model.Key][]*build.Variant, error) {
 
 // Save writes the file anew and renames it into place.
 func (f FileLastGood) Save(good map[model.Key][]*build.Variant) error {
-	content := lastGoodFile{Version: 1}
+	content := lastGoodFile{Version: lastGoodFormat}
 	for k, v := range good {
 		content.Plugins = append(content.Plugins, lastGoodEntry{Plugin: k, Variants: v})
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,18 +47,18 @@ func (e *Engine) Object(ctx context.Context, kind, namespace, name string) (*Obj
 }
 
 func (e *Engine) pluginObject(k model.Key) *Object {
-	for _, in := range e.inputs(e.proxiesByGateway()) {
-		if in.Plugin.Key == k {
-			s := status.Build(in)
-			return &Object{
-				Kind: k.Kind, ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, Generation: in.Plugin.Generation},
-				Status: extv1.PluginStatus{
-					Ancestors: s.Ancestors, Conditions: extv1.ConditionsFrom(s.Conditions), ObservedGeneration: in.Plugin.Generation,
-				},
-			}
-		}
+	state := e.plugins[k]
+	if state == nil {
+		return nil
 	}
-	return nil
+	generation := state.plugin.Generation
+	s := status.Build(e.input(state, e.proxiesByGateway()))
+	return &Object{
+		Kind: k.Kind, ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, Generation: generation},
+		Status: extv1.PluginStatus{
+			Ancestors: s.Ancestors, Conditions: extv1.ConditionsFrom(s.Conditions), ObservedGeneration: generation,
+		},
+	}
 }
 
 func (e *Engine) gatewayObject(name types.NamespacedName) *Object {
@@ -85,9 +86,10 @@ func (e *Engine) routeObject(name types.NamespacedName) *Object {
 		return nil
 	}
 	var parents []gatewayv1.RouteParentStatus
-	for _, gw := range parentsOf(r) {
+	gateways := store.ParentGateways(r)
+	for i, gw := range gateways {
 		state := e.gateways[gw]
-		if state == nil {
+		if state == nil || slices.Contains(gateways[:i], gw) { // two sections of one Gateway: RouteStatus has both
 			continue
 		}
 		for _, rs := range state.routes.Routes {

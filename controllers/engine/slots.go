@@ -47,11 +47,13 @@ func (e *Engine) dropPlugin(k model.Key) {
 
 func (e *Engine) moduleChanged(owner string) {
 	if s := e.plugins[e.owners[owner]]; s != nil {
+		e.changed = true
 		e.resolve(s, e.opts.Modules.State(owner))
 	}
 }
 
 func (e *Engine) resolve(s *pluginState, m modules.State) {
+	e.promoteRunning(s) // before something else is wanted: the word of ProxyRuns may still be in the queue
 	if s.wanted != nil {
 		delete(e.variants, s.wanted.Hash)
 	}
@@ -59,6 +61,7 @@ func (e *Engine) resolve(s *pluginState, m modules.State) {
 	if s.wanted != nil {
 		e.variants[s.wanted.Hash] = s.plugin.Key
 	}
+	e.promoteRunning(s) // wanted again, and some proxy never left it: ProxyRuns is not called for that
 	delete(e.waiting, s)
 	if !s.pendingUntil.IsZero() {
 		e.waiting[s] = true
@@ -75,6 +78,13 @@ func (e *Engine) markPlugin(s *pluginState) {
 	}
 }
 
+// promoteRunning makes the wanted variant a good one if some proxy runs it.
+func (e *Engine) promoteRunning(s *pluginState) {
+	if s.wanted != nil && e.opts.Registry.Running(s.wanted.Hash) && s.promote() {
+		e.goodChanged = true
+	}
+}
+
 // proxyRuns promotes the plugin whose wanted variant a proxy runs for the first time.
 func (e *Engine) proxyRuns(variant string) {
 	s := e.plugins[e.variants[variant]]
@@ -82,7 +92,7 @@ func (e *Engine) proxyRuns(variant string) {
 		return
 	}
 	if s.promote() {
-		e.goodChanged = true
+		e.goodChanged, e.changed = true, true
 		e.markPlugin(s)
 	}
 }
@@ -126,6 +136,7 @@ func (e *Engine) expirePending() {
 	for s := range e.waiting {
 		if s.expire(now) {
 			delete(e.waiting, s)
+			e.changed = true
 			e.markPlugin(s)
 		}
 	}

@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -69,28 +72,30 @@ func (e *Engine) proxiesByGateway() map[types.NamespacedName][]acks.Proxy {
 func (e *Engine) inputs(proxies map[types.NamespacedName][]acks.Proxy) []status.Input {
 	var out []status.Input
 	for _, p := range e.store.Plugins() {
-		s := e.plugins[p.Key]
-		if s == nil {
-			continue
+		if s := e.plugins[p.Key]; s != nil {
+			out = append(out, e.input(s, proxies))
 		}
-		in := status.Input{Plugin: p, Now: e.opts.Now(), Module: moduleState(s)}
-		var all []model.Scope
-		for _, v := range e.tracker.Verdicts(p.Key) {
-			t := status.Target{Verdict: v}
-			if v.Target.Kind == "Gateway" {
-				if gw := e.store.Gateway(types.NamespacedName{Namespace: v.Target.Namespace, Name: v.Target.Name}); gw != nil {
-					t.GatewayClass = string(gw.Spec.GatewayClassName)
-				}
-			}
-			t.Proxies = e.count(s, v.Scopes, proxies)
-			all = append(all, v.Scopes...)
-			in.Targets = append(in.Targets, t)
-		}
-		overall := e.count(s, all, proxies)
-		in.Overall = &overall
-		out = append(out, in)
 	}
 	return out
+}
+
+func (e *Engine) input(s *pluginState, proxies map[types.NamespacedName][]acks.Proxy) status.Input {
+	in := status.Input{Plugin: s.plugin, Now: e.opts.Now(), Module: moduleState(s)}
+	var all []model.Scope
+	for _, v := range e.tracker.Verdicts(s.plugin.Key) {
+		t := status.Target{Verdict: v}
+		if v.Target.Kind == "Gateway" {
+			if gw := e.store.Gateway(types.NamespacedName{Namespace: v.Target.Namespace, Name: v.Target.Name}); gw != nil {
+				t.GatewayClass = string(gw.Spec.GatewayClassName)
+			}
+		}
+		t.Proxies = e.count(s, v.Scopes, proxies)
+		all = append(all, v.Scopes...)
+		in.Targets = append(in.Targets, t)
+	}
+	overall := e.count(s, all, proxies)
+	in.Overall = &overall
+	return in
 }
 
 func moduleState(s *pluginState) status.ModuleState {
@@ -224,6 +229,13 @@ func (e *Engine) gatewayRow(name types.NamespacedName, proxies map[types.Namespa
 	row.Programmed = len(proxies[name]) > 0
 	if !row.Programmed {
 		row.Message = "no proxy is connected"
+	}
+	for i := range proxies[name] {
+		p := &proxies[name][i]
+		for _, url := range slices.Sorted(maps.Keys(p.RefusedTypes)) {
+			row.Programmed = false
+			row.Message = fmt.Sprintf("proxy %s refuses its %s resources: %s", p.ID, url[strings.LastIndex(url, ".")+1:], p.RefusedTypes[url].Text)
+		}
 	}
 	return row
 }

@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -110,9 +109,4 @@ func (f *fleet) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	f.supervisor.Close(ctx)
-}
-
-// where tells where a Gateway's proxy logs.
-func (f *fleet) where(gw types.NamespacedName) string {
-	return fmt.Sprintf("%s/%s/envoy.log", f.dir, proxyID(gw))
 }

@@ -5,6 +5,7 @@ package standalone
 import (
 	"io"
 	"log/slog"
+	"time"
 )
 
 // Options configure Run. Dirs and DataDir are needed; other zero values mean the defaults of the command's flags.
@@ -29,6 +30,9 @@ type Options struct {
 	PortOffset int
 	// Mirrors maps a registry's host to the host[:port] to ask instead.
 	Mirrors map[string]string
+	// WaitForModule is how long a new plugin waits for its module, here and in a proxy, before its fail strategy acts; 0
+	// means 30 s.
+	WaitForModule time.Duration
 	// Concurrency is the number of worker threads of each Envoy.
 	Concurrency int
 	// EnvoyLogLevel is Envoy's own log level.

@@ -42,7 +42,7 @@ func (s *instance) Object(ctx context.Context, kind, namespace, name string) (an
 // Ready is always nil: the endpoint opens when proxies are served.
 func (s *instance) Ready(context.Context) error { return nil }
 
-// reportEvery bounds how often the state is compared for the log.
+// reportEvery bounds how often the state is compared for the log. Where that takes long, it is done less often.
 const reportEvery = 100 * time.Millisecond
 
 // report logs changes of state, one line each.
@@ -54,6 +54,7 @@ func (s *instance) report(ctx context.Context, changed <-chan struct{}) {
 			return
 		case <-changed:
 		}
+		begin := time.Now()
 		now, err := s.Snapshot(ctx)
 		if err != nil {
 			return
@@ -65,7 +66,7 @@ func (s *instance) report(ctx context.Context, changed <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(reportEvery):
+		case <-time.After(max(reportEvery, 10*time.Since(begin))):
 		}
 	}
 }

@@ -41,6 +41,9 @@ func Run(ctx context.Context, o Options) error {
 	defer stop(nil)
 	s, err := start(ctx, o, stop)
 	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil // ended before it had begun
+		}
 		return err
 	}
 	<-ctx.Done()
@@ -65,6 +68,8 @@ type instance struct {
 	servers  []*http.Server
 	modules  *modules.Manager
 	running  sync.WaitGroup
+	// listeners are those of xDS, modules and admin.
+	listeners []net.Listener
 }
 
 func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *instance, err error) {
@@ -83,15 +88,17 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 	if err != nil {
 		return nil, err
 	}
+	s.listeners = listeners
+	defer func() {
+		if err != nil {
+			stop(err) // ends what has begun
+			s.close()
+		}
+	}()
 	s.modules, err = modules.New(modules.Options{Dir: filepath.Join(o.DataDir, "modules"), Mirrors: o.Mirrors, Logger: s.log})
 	if err != nil {
 		return nil, fmt.Errorf("module store: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			s.modules.Close()
-		}
-	}()
 
 	hub := cache.NewHub()
 	changed := make(chan struct{}, 1)
@@ -106,7 +113,7 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 		Attach:  attach.Config{RootNamespace: o.RootNamespace, ClassAliases: aliases(o)},
 		Modules: s.modules, Hub: hub, Registry: s.registry,
 		LastGood: engine.FileLastGood{Path: filepath.Join(o.DataDir, "last-good.json")},
-		OnChange: func() { signal(changed) }, OnGateways: s.fleet.set, Logger: s.log,
+		OnChange: func() { signal(changed) }, OnGateways: s.fleet.set, Logger: s.log, WaitForModule: o.WaitForModule,
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +129,11 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 	if err := s.source.take(first, func() { close(ready) }); err != nil {
 		return nil, err
 	}
-	<-ready
+	select {
+	case <-ready:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 
 	s.serve(hub, listeners)
 	s.spawn(func() { s.report(ctx, changed) })
@@ -140,16 +151,24 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 	return s, nil
 }
 
+// maxRequest is the size of a request that a proxy may send. A reconnecting proxy names all that it has at once: some 200
+// bytes a slot.
+const maxRequest = 256 << 20
+
 // serve starts the three servers.
 func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 	x := server.New(server.Options{
 		Hub: hub, Registry: s.registry, Identify: s.identify, ModuleCluster: names.ModulesCluster, Logger: s.log,
+		WaitForModule: s.o.WaitForModule,
 		ModuleURL: func(digest string, query url.Values) string {
 			return "http://" + names.ModulesCluster + modules.Path(digest) + "?" + query.Encode()
 		},
 	})
 	s.modules.OnServed(x.Served)
-	s.grpc = grpc.NewServer(grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}))
+	s.grpc = grpc.NewServer(
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.MaxRecvMsgSize(maxRequest),
+	)
 	x.Register(s.grpc)
 	s.spawn(func() { _ = s.grpc.Serve(listeners[0]) }) // ends with Stop
 	for i, handler := range []http.Handler{s.modules.Handler(), admin.Handler(s)} {
@@ -159,14 +178,24 @@ func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 	}
 }
 
+// close ends everything that has begun; the context has ended before.
 func (s *instance) close() {
-	s.fleet.close()
-	s.grpc.Stop()
+	if s.fleet != nil {
+		s.fleet.close()
+	}
+	if s.grpc != nil {
+		s.grpc.Stop()
+	}
 	for _, h := range s.servers {
 		_ = h.Close()
 	}
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
 	s.running.Wait()
-	s.modules.Close()
+	if s.modules != nil {
+		s.modules.Close()
+	}
 }
 
 func (s *instance) spawn(f func()) {

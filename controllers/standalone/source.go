@@ -33,7 +33,7 @@ func (src *source) take(r files.Result, done func()) error {
 	src.s.network = next
 	have := map[store.Ref]any{}
 	var events []store.Event
-	for _, object := range r.Objects.All() {
+	for _, object := range r.All() {
 		ref, err := store.RefOf(object)
 		if err != nil {
 			return err

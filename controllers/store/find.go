@@ -71,6 +71,11 @@ func (s *Store) NamespacesUsing(waypoint types.NamespacedName) []*corev1.Namespa
 	return s.namespacesByWaypoint.list(waypoint)
 }
 
+// HTTPRoutesIn are the HTTPRoutes of a namespace.
+func (s *Store) HTTPRoutesIn(namespace string) []*gatewayv1.HTTPRoute {
+	return s.routes.in.list(namespace)
+}
+
 // RoutesOfGateway are the HTTPRoutes that name this Gateway as a parent, allowed there or not.
 func (s *Store) RoutesOfGateway(gateway types.NamespacedName) []*gatewayv1.HTTPRoute {
 	return s.routesByGateway.list(gateway)

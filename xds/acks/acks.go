@@ -2,6 +2,7 @@
 package acks
 
 import (
+	"maps"
 	"sort"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type Proxy struct {
 	Slots     map[string]Slot
 	// Refused holds, by variant hash, why this proxy cannot run a variant.
 	Refused map[string]Refusal
+	// RefusedTypes holds, by type URL, why this proxy refused the last response of a type other than slots.
+	RefusedTypes map[string]Refusal
 	// LastRefusal is the latest NACK of any type.
 	LastRefusal *Refusal
 }
@@ -81,7 +84,7 @@ func NewRegistry(events Events) *Registry {
 func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string, now time.Time) *Handle {
 	p := &Proxy{
 		ID: id, Gateway: gateway, Envoy: envoy, Connected: now,
-		Slots: map[string]Slot{}, Refused: map[string]Refusal{},
+		Slots: map[string]Slot{}, Refused: map[string]Refusal{}, RefusedTypes: map[string]Refusal{},
 	}
 	h := &Handle{registry: r, proxy: p}
 	h.change(func(*Proxy) { r.proxies[p] = struct{}{} })
@@ -147,6 +150,18 @@ func (h *Handle) Refuse(variant, text string, now time.Time) {
 	})
 }
 
+// RefuseType records that the proxy refused the last response of a type; an empty text, that it took it.
+func (h *Handle) RefuseType(url, text string, now time.Time) {
+	h.change(func(p *Proxy) {
+		if text == "" {
+			delete(p.RefusedTypes, url)
+			return
+		}
+		p.RefusedTypes[url] = Refusal{Text: text, At: now}
+		p.LastRefusal = &Refusal{Text: text, At: now}
+	})
+}
+
 // Nack records a refusal that belongs to no variant.
 func (h *Handle) Nack(text string, now time.Time) {
 	h.change(func(p *Proxy) { p.LastRefusal = &Refusal{Text: text, At: now} })
@@ -184,14 +199,7 @@ func (r *Registry) Proxies(gateway types.NamespacedName) []Proxy {
 			continue
 		}
 		c := *p
-		c.Slots = make(map[string]Slot, len(p.Slots))
-		for k, v := range p.Slots {
-			c.Slots[k] = v
-		}
-		c.Refused = make(map[string]Refusal, len(p.Refused))
-		for k, v := range p.Refused {
-			c.Refused[k] = v
-		}
+		c.Slots, c.Refused, c.RefusedTypes = maps.Clone(p.Slots), maps.Clone(p.Refused), maps.Clone(p.RefusedTypes)
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool {

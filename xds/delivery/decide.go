@@ -38,6 +38,8 @@ type Decision struct {
 	Choices []build.Choice
 	// Lanes are the variants that have to go through the prefetch lane.
 	Lanes []*build.Variant
+	// Coming are the plugins that are left out for now: new on a serving proxy, their code on the way.
+	Coming []model.Key
 	// Wait tells to leave the slot as it is: not yet answered while it is warming (the listener waits, no request passes
 	// without the plugin), or whatever a reconnected proxy holds.
 	Wait bool
@@ -45,59 +47,77 @@ type Decision struct {
 	Settled bool
 }
 
+// Has tells what stands in a plugin's place, if that is known and not nothing.
+func (s State) Has(plugin model.Key) (c build.Choice, ok bool) {
+	if !s.Held {
+		return c, false
+	}
+	for _, c := range s.Choices {
+		if c.Plugin == plugin {
+			return c, true
+		}
+	}
+	return c, false
+}
+
 // Decide chooses the content of a slot. It never leaves a plugin out of a slot whose content is unknown: that would open
 // a door that may have been shut.
 func Decide(slot *build.Slot, s State, k Knowledge) Decision {
 	d := Decision{Settled: true}
 	for _, e := range slot.Entries {
-		c, include, lanes, wait := decideEntry(e, s, k)
-		d.Lanes = append(d.Lanes, lanes...)
-		if len(lanes) > 0 || wait {
-			d.Settled = false
-		}
-		d.Wait = d.Wait || wait
-		if include {
-			d.Choices = append(d.Choices, c)
+		o := decideEntry(e, s, k)
+		d.Lanes = append(d.Lanes, o.lanes...)
+		d.Settled = d.Settled && len(o.lanes) == 0 && !o.wait
+		d.Wait = d.Wait || o.wait
+		switch {
+		case o.include:
+			d.Choices = append(d.Choices, o.choice)
+		case o.coming:
+			d.Coming = append(d.Coming, e.Plugin)
 		}
 	}
 	return d
 }
 
-func decideEntry(e build.Entry, s State, k Knowledge) (c build.Choice, include bool, lanes []*build.Variant, wait bool) {
+// outcome is what to do about one plugin.
+type outcome struct {
+	choice  build.Choice
+	include bool
+	lanes   []*build.Variant
+	// wait and coming as in Decision.
+	wait, coming bool
+}
+
+func decideEntry(e build.Entry, s State, k Knowledge) outcome {
+	var lanes []*build.Variant
 	for _, v := range e.Variants {
 		if k.Bad(v.Hash) {
 			continue
 		}
 		if k.Good(v.Hash) {
-			return build.Choice{Plugin: e.Plugin, Variant: v}, true, lanes, false
+			return outcome{choice: build.Choice{Plugin: e.Plugin, Variant: v}, include: true, lanes: lanes}
 		}
 		lanes = append(lanes, v)
 		if k.Overdue(v.Hash) {
 			continue // the lane goes on and heals it; meanwhile the next best acts
 		}
-		c, include, wait = interim(e, s)
-		return c, include, lanes, wait
+		return interim(e, s, lanes)
 	}
 	if e.Pending && len(e.Variants) == 0 {
-		c, include, wait = interim(e, s)
-		return c, include, lanes, wait
+		return interim(e, s, lanes)
 	}
-	c, include = FailStrategy(e)
-	return c, include, lanes, false
+	if held, ok := s.Has(e.Plugin); ok && held.Variant != nil && !k.Bad(held.Variant.Hash) {
+		return outcome{choice: held, include: true, lanes: lanes} // what runs goes on, whether others know it as good or not
+	}
+	c, include := FailStrategy(e)
+	return outcome{choice: c, include: include, lanes: lanes}
 }
 
 // interim is what stands in a plugin's place while its code is on the way: what stood there before; nothing if it is new
 // on a serving proxy; and no answer at all where the content is unknown.
-func interim(e build.Entry, s State) (c build.Choice, include, wait bool) {
-	if !s.Held {
-		return build.Choice{}, false, true
-	}
-	for _, held := range s.Choices {
-		if held.Plugin == e.Plugin {
-			return held, true, false
-		}
-	}
-	return build.Choice{}, false, false
+func interim(e build.Entry, s State, lanes []*build.Variant) outcome {
+	held, ok := s.Has(e.Plugin)
+	return outcome{choice: held, include: ok, lanes: lanes, wait: !s.Held, coming: s.Held && !ok}
 }
 
 // FailStrategy is the choice in the place of a plugin that cannot run: an error for FAIL_CLOSE and FAIL_RELOAD, nothing
@@ -107,20 +127,4 @@ func FailStrategy(e build.Entry) (c build.Choice, include bool) {
 		return build.Choice{}, false
 	}
 	return build.Choice{Plugin: e.Plugin}, true
-}
-
-// Ideal is the content of a slot on a proxy that can run everything: the version that a reconnecting proxy most likely
-// holds.
-func Ideal(slot *build.Slot) []build.Choice {
-	var out []build.Choice
-	for _, e := range slot.Entries {
-		if len(e.Variants) > 0 {
-			out = append(out, build.Choice{Plugin: e.Plugin, Variant: e.Variants[0]})
-			continue
-		}
-		if c, include := FailStrategy(e); include {
-			out = append(out, c)
-		}
-	}
-	return out
 }

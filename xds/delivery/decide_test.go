@@ -116,6 +116,22 @@ func TestASlotIsOnlyChangedToWhatTheProxyTakesAtOnce(t *testing.T) {
 			want: []string{"a1"}, lanes: []string{"a2"},
 		},
 		{
+			name:    "what runs goes on when all that it could be replaced by is refused",
+			entries: []build.Entry{entry(model.FailOpen, "a", "a3", "a2")}, state: holds("a1"), known: known{bad: set("a3", "a2")}, want: []string{"a1"},
+		},
+		{
+			name:    "and when nothing is there to replace it",
+			entries: []build.Entry{entry(model.FailClose, "a")}, state: holds("a1"), want: []string{"a1"},
+		},
+		{
+			name:    "but not if it is refused itself",
+			entries: []build.Entry{entry(model.FailClose, "a", "a2")}, state: holds("a1"), known: known{bad: set("a1", "a2")}, want: []string{"!a"},
+		},
+		{
+			name:    "an error in the place of a plugin that fails open now goes",
+			entries: []build.Entry{entry(model.FailOpen, "a")}, state: holds("!a"),
+		},
+		{
 			name: "while the controller fetches a new plugin, a serving proxy goes on without it", entries: []build.Entry{pending}, state: holds(),
 		},
 		{

@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/build"
 	"github.com/wasmpoint/wasmpoint/xds/delivery"
 )
@@ -16,6 +17,8 @@ type knowledge struct {
 	since   map[string]time.Time
 	overdue map[string]bool
 	wait    time.Duration
+	// inUse is how many variants were in use at the last prune.
+	inUse int
 }
 
 var _ delivery.Knowledge = (*knowledge)(nil)
@@ -31,15 +34,7 @@ func (k *knowledge) Good(v string) bool    { return k.good[v] }
 func (k *knowledge) Bad(v string) bool     { return k.bad[v] }
 func (k *knowledge) Overdue(v string) bool { return k.overdue[v] }
 
-// acknowledged notes that the proxy runs all of the choices.
-func (k *knowledge) acknowledged(choices []build.Choice) {
-	for _, c := range choices {
-		if c.Variant != nil {
-			k.proven(c.Variant)
-		}
-	}
-}
-
+// proven notes that the proxy takes a variant.
 func (k *knowledge) proven(v *build.Variant) {
 	k.good[v.Hash] = true
 	delete(k.bad, v.Hash)
@@ -64,16 +59,24 @@ const remembered = 1000
 
 // prune forgets variants that no slot holds, once there are many of them: a stream lives for months, and every change of
 // a configuration makes a variant.
-func (k *knowledge) prune(slots map[string]*slotState) {
-	if len(k.good)+len(k.bad) < remembered+2*len(slots) {
+func (k *knowledge) prune(slots map[string]*slotState, proxy *acks.Handle) {
+	if len(k.good)+len(k.bad) < k.inUse+remembered {
 		return
+	}
+	for v := range k.bad {
+		proxy.Refuse(v, "", time.Time{})
 	}
 	clear(k.good)
 	clear(k.bad)
 	clear(k.modules)
 	for _, st := range slots {
-		k.acknowledged(st.held.Choices)
+		for _, c := range st.held.Choices {
+			if c.Variant != nil {
+				k.proven(c.Variant)
+			}
+		}
 	}
+	k.inUse = len(k.good)
 }
 
 // asked starts a variant's waiting time.

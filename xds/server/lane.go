@@ -25,8 +25,10 @@ type lane struct {
 	wanted map[string]*want
 	order  uint64
 	// attempt makes every push differ in a byte from all before.
-	attempt   int
-	inflight  bool
+	attempt  int
+	inflight bool
+	// nonce is of the response under way; its answer may never come when the stream ends.
+	nonce     string
 	filled    bool
 	idleSince time.Time
 }
@@ -50,14 +52,16 @@ func newLane(t *slotTable) *lane { return &lane{t: t, wanted: map[string]*want{}
 func (l *lane) attach(c *laneConn) error {
 	if l.conn != nil {
 		l.conn.end()
+		l.detach(l.conn)
 	}
-	l.conn, l.inflight = c, false
+	l.conn = c
 	return l.push(nil)
 }
 
 func (l *lane) detach(c *laneConn) {
 	if l.conn == c {
 		l.conn, l.inflight = nil, false
+		delete(l.t.s.inWork, l.nonce)
 	}
 }
 
@@ -164,10 +168,7 @@ func (l *lane) push(job *delivery.Job) error {
 		return err
 	}
 	l.inflight, l.filled = true, job != nil
-	err = l.t.s.respond(conn.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(conn.name, version, body)}, nil, func(nack string) {
-		if l.conn != conn {
-			return // an answer of a stream that is gone
-		}
+	l.nonce, err = l.t.s.respond(conn.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(conn.name, version, body)}, nil, func(nack string) {
 		l.inflight = false
 		if job != nil {
 			l.answered(job, nack)
@@ -186,8 +187,7 @@ func (l *lane) answered(job *delivery.Job, nack string) {
 	l.idleSince = now
 	if nack == "" {
 		l.t.known.proven(job.Variant)
-		l.t.s.proxy.Refuse(hash, "", now)
-		l.finish(hash)
+		l.proven(job.Variant)
 		return
 	}
 	switch job.Refused(now) {
@@ -201,6 +201,18 @@ func (l *lane) answered(job *delivery.Job, nack string) {
 		l.t.known.bad[hash] = true
 		l.t.s.proxy.Refuse(hash, nack, now)
 		l.finish(hash)
+	}
+}
+
+// proven ends the way of a variant that the proxy took, here or in a slot. Its module is in the proxy, so what another
+// variant of it is refused for is not that.
+func (l *lane) proven(v *build.Variant) {
+	if l.wanted[v.Hash] != nil {
+		l.t.s.proxy.Refuse(v.Hash, "", time.Time{})
+		l.finish(v.Hash)
+	}
+	if v.Digest != "" {
+		l.served(fetch{v.Digest, true}, l.t.s.server.opts.Now())
 	}
 }
 

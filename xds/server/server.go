@@ -70,7 +70,11 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{opts: o, sessions: map[string]*session{}, joined: make(chan struct{})}
+	s := &Server{opts: o, sessions: map[string]*session{}, joined: make(chan struct{})}
+	// A session's number stands in the addresses of modules. It never comes again after a restart: Envoy would take the
+	// same bytes for what it was sent before, and refused, and acknowledge them without looking.
+	s.ids.Store(uint64(o.Now().UnixNano()))
+	return s
 }
 
 // Register adds delta ADS and delta ECDS to a gRPC server.

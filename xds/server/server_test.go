@@ -84,6 +84,14 @@ func (p *plane) set(entries []build.Entry, ports ...int32) {
 	p.hub.Group(gw).Apply(cache.Change{Slots: slots})
 }
 
+func (p *plane) remove(ports ...int32) {
+	slots := map[string]*build.Slot{}
+	for _, port := range ports {
+		slots[slotName(port)] = nil
+	}
+	p.hub.Group(gw).Apply(cache.Change{Slots: slots})
+}
+
 func ports(n int) (list []int32, slots []string) {
 	for i := range n {
 		list = append(list, int32(1000+i))
@@ -301,4 +309,94 @@ func TestAnEnvoyWithoutFilterChainIsToldSo(t *testing.T) {
 	if want := "Envoy 1.38.0 is too old: slots need the filter_chain filter, which Envoy has since 1.39; upgrade the proxy"; !strings.Contains(proxy.Err().Error(), want) {
 		t.Errorf("error %q, want %q in it", proxy.Err(), want)
 	}
+}
+
+func resources(url string, names ...string) map[string]map[string]*cache.Resource {
+	out := map[string]*cache.Resource{}
+	for _, n := range names {
+		out[n] = cache.NewResource(&anypb.Any{TypeUrl: url, Value: []byte(n)})
+	}
+	return map[string]map[string]*cache.Resource{url: out}
+}
+
+func (p *plane) refusedTypes() map[string]acks.Refusal {
+	for _, proxy := range p.registry.Proxies(gw) {
+		return proxy.RefusedTypes
+	}
+	return nil
+}
+
+func TestARefusedListenerIsSentAgainAndSaidUntilItIsTaken(t *testing.T) {
+	p := start(t)
+	refused := 0
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if len(r.Resources) > 0 && r.TypeUrl == server.TypeListener && refused < 2 {
+			refused++
+			return "cannot bind '127.0.0.1:80': Address already in use"
+		}
+		return ""
+	})
+	proxy.Subscribe(server.TypeListener, nil, nil)
+	p.hub.Group(gw).Apply(cache.Change{Resources: resources(server.TypeListener, "l")})
+	said := func() string { return p.refusedTypes()[server.TypeListener].Text }
+	proxy.Wait(5*time.Second, "the refusal is known", func() bool { return strings.Contains(said(), "Address already in use") })
+	proxy.Wait(10*time.Second, "the listener at the third try", func() bool { return proxy.Held(server.TypeListener)["l"] != "" })
+	proxy.Wait(5*time.Second, "the refusal is gone", func() bool { return said() == "" })
+}
+
+func TestARefusedListenerThatIsDeletedIsRemovedFromTheProxy(t *testing.T) {
+	p := start(t)
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if len(r.Resources) > 0 {
+			return "no" // but an older form of it may be in force
+		}
+		return ""
+	})
+	proxy.Subscribe(server.TypeListener, nil, nil)
+	p.hub.Group(gw).Apply(cache.Change{Resources: resources(server.TypeListener, "l")})
+	proxy.Wait(5*time.Second, "the refusal", func() bool { return len(p.refusedTypes()) == 1 })
+	gone := resources(server.TypeListener, "l")
+	gone[server.TypeListener]["l"] = nil
+	p.hub.Group(gw).Apply(cache.Change{Resources: gone})
+	proxy.Wait(5*time.Second, "the removal", func() bool {
+		list := proxy.Responses(server.TypeListener)
+		return len(list[len(list)-1].RemovedResources) == 1 && len(p.refusedTypes()) == 0
+	})
+}
+
+func TestAClusterGoesThoughTheRoutesThatChangedWithItAreNotForThisProxy(t *testing.T) {
+	p := start(t)
+	g := p.hub.Group(gw)
+	g.Apply(cache.Change{Resources: resources(server.TypeCluster, "c")})
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
+	proxy.Subscribe(server.TypeRoute, []string{"mine"}, nil)
+	proxy.Wait(5*time.Second, "the cluster", func() bool {
+		return proxy.Held(server.TypeCluster)["c"] != "" && len(proxy.Responses(server.TypeRoute)) == 1
+	})
+	change := resources(server.TypeRoute, "another")
+	change[server.TypeCluster] = map[string]*cache.Resource{"c": nil}
+	g.Apply(cache.Change{Resources: change})
+	proxy.Wait(5*time.Second, "the cluster is gone", func() bool { return len(proxy.Held(server.TypeCluster)) == 0 })
+}
+
+func TestAChangedClusterGetsItsEndpointsAgain(t *testing.T) {
+	p := start(t)
+	g := p.hub.Group(gw)
+	g.Apply(cache.Change{Resources: resources(server.TypeCluster, "c")})
+	g.Apply(cache.Change{Resources: resources(server.TypeEndpoint, "c")})
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
+	proxy.Subscribe(server.TypeEndpoint, []string{"c"}, nil)
+	proxy.Wait(5*time.Second, "cluster and endpoints", func() bool {
+		return proxy.Held(server.TypeCluster)["c"] != "" && proxy.Held(server.TypeEndpoint)["c"] != ""
+	})
+	g.Apply(cache.Change{Resources: map[string]map[string]*cache.Resource{
+		server.TypeCluster: {"c": cache.NewResource(&anypb.Any{TypeUrl: server.TypeCluster, Value: []byte("other")})},
+	}})
+	proxy.Wait(5*time.Second, "the endpoints once more", func() bool {
+		sent := 0
+		for _, r := range proxy.Responses(server.TypeEndpoint) {
+			sent += len(r.Resources)
+		}
+		return sent == 2
+	})
 }

@@ -193,11 +193,11 @@ func (s *session) answered(r *discoveryv3.DeltaDiscoveryRequest) {
 }
 
 // respond sends one response, on the session's own stream or its lane's, and remembers what its answer does.
-func (s *session) respond(stream deltaStream, typeURL string, resources []*discoveryv3.Resource, removed []string, answer func(nack string)) error {
+func (s *session) respond(stream deltaStream, typeURL string, resources []*discoveryv3.Resource, removed []string, answer func(nack string)) (nonce string, err error) {
 	s.nonce++
-	nonce := strconv.FormatUint(s.nonce, 10)
+	nonce = strconv.FormatUint(s.nonce, 10)
 	s.inWork[nonce] = answer
-	return stream.Send(&discoveryv3.DeltaDiscoveryResponse{
+	return nonce, stream.Send(&discoveryv3.DeltaDiscoveryResponse{
 		TypeUrl: typeURL, Nonce: nonce, Resources: resources, RemovedResources: removed,
 	})
 }

@@ -31,18 +31,25 @@ type slotState struct {
 	name string
 	// presented is the version that a reconnected proxy said it holds; "" once that is settled.
 	presented string
-	held      delivery.State
-	version   string
+	// compared is the content that presented was compared with in vain.
+	compared *build.Slot
+	held     delivery.State
+	version  string
 	// attempt is the byte in which two sendings of the slot differ.
 	attempt int
 	// inflight tells that a response is unanswered. The answer queues the slot again, whether it changed meanwhile or not.
 	inflight bool
+	// sending is the content of that response.
+	sending []build.Choice
 	// refusals in a row, and when the slot may be sent again after them.
 	refusals  int
 	notBefore time.Time
 	refusal   *acks.Refusal
 	// needs are the variants for whose way through the lane this slot waits.
 	needs []string
+	// siblings are the names of the other slots of its place; blocked tells that it keeps a plugin until one of them has it.
+	siblings []string
+	blocked  bool
 }
 
 func newSlotTable(s *session) *slotTable {
@@ -92,7 +99,7 @@ func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 			t.forget(n) // asked again while subscribed: the proxy dropped the content
 		}
 		if t.slots[n] == nil {
-			st := &slotState{name: n, presented: r.InitialResourceVersions[n]}
+			st := &slotState{name: n, presented: r.InitialResourceVersions[n], siblings: siblings(n)}
 			t.slots[n] = st
 			t.enqueue(st, len(subscribed))
 		}
@@ -100,8 +107,10 @@ func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 }
 
 func (t *slotTable) forget(name string) {
-	t.lane.need(t.slots[name], nil, time.Time{})
+	st := t.slots[name]
+	t.lane.need(st, nil, time.Time{})
 	delete(t.slots, name)
+	t.unblock(st)
 }
 
 // send evaluates queued slots and sends what may be sent, real slots before the lane.
@@ -133,38 +142,55 @@ func (t *slotTable) send(now time.Time) error {
 func (t *slotTable) evaluate(st *slotState, now time.Time) error {
 	slot := t.s.group.Slot(st.name)
 	if slot == nil {
-		// Not ours, or not yet: a removal would open or break the slot, so nothing is said until it exists.
-		t.s.log.Warn("proxy asks for a slot that its gateway does not have", "slot", st.name)
+		// Not yet, not any more (its listener drains), or not ours: a removal would open or break the slot, so nothing is said.
+		t.s.log.Debug("proxy asks for a slot that its gateway does not have", "slot", st.name)
+		t.lane.need(st, nil, now)
+		t.unblock(st)
 		return nil
 	}
-	if st.presented != "" && !st.held.Held {
-		t.recognise(st, delivery.Ideal(slot))
-	}
+	t.recognise(st, slot)
 	d := delivery.Decide(slot, st.held, t.known)
 	t.lane.need(st, d.Lanes, now)
-	t.known.prune(t.slots)
+	t.known.prune(t.slots, t.s.proxy)
 	if d.Wait {
 		t.report(st, false)
 		return nil
 	}
-	if st.presented != "" && !st.held.Held {
-		t.recognise(st, d.Choices)
-	}
-	version := build.Version(d.Choices)
-	if st.held.Held && st.version == version {
-		t.report(st, d.Settled)
+	choices := t.keepLeaving(st, slot, d.Choices)
+	version := build.Version(choices)
+	if st.held.Held && st.version == version || st.blocked && !st.held.Held {
+		t.report(st, d.Settled && !st.blocked)
+		if !st.blocked { // two that wait for each other would wake each other for ever
+			t.unblock(st)
+		}
 		return nil
 	}
-	return t.push(st, slot, d.Choices, version)
+	return t.push(st, slot, choices, version)
 }
 
-// recognise compares a version that a reconnected proxy presented with one that we can compute. If they agree, the proxy
-// is left alone, and it is known to run all of it.
-func (t *slotTable) recognise(st *slotState, choices []build.Choice) {
-	if version := build.Version(choices); version == st.presented {
-		st.held = delivery.State{Held: true, Choices: choices}
-		st.version, st.presented = version, ""
-		t.known.acknowledged(choices)
+// recognise finds out what a reconnected proxy holds from the version that it presented. If that succeeds, it is known to
+// run all of it, and nothing is sent if it is what it shall hold.
+func (t *slotTable) recognise(st *slotState, slot *build.Slot) {
+	if st.presented == "" || st.compared == slot {
+		return
+	}
+	choices, ok := delivery.Recognise(slot, st.presented)
+	if !ok {
+		st.compared = slot
+		return
+	}
+	st.version, st.presented, st.compared = st.presented, "", nil
+	t.acknowledged(st, choices)
+}
+
+// acknowledged notes that a slot holds the choices. A variant of them need not go through the lane any more.
+func (t *slotTable) acknowledged(st *slotState, choices []build.Choice) {
+	st.held = delivery.State{Held: true, Choices: choices}
+	for _, c := range choices {
+		if c.Variant != nil {
+			t.known.proven(c.Variant)
+			t.lane.proven(c.Variant)
+		}
 	}
 }
 
@@ -174,24 +200,25 @@ func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice
 		t.s.log.Error("slot cannot be built", "slot", st.name, "error", err)
 		return nil
 	}
-	st.inflight = true
+	st.inflight, st.sending = true, choices
 	t.inflight++
-	return t.s.respond(t.s.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
+	_, err = t.s.respond(t.s.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
 		t.inflight--
 		st.inflight = false
 		if t.slots[st.name] != st {
 			return // unsubscribed meanwhile
 		}
 		if nack == "" {
-			st.held = delivery.State{Held: true, Choices: choices}
-			st.version, st.presented = version, ""
+			st.version, st.presented, st.compared = version, "", nil
 			st.refusals, st.refusal = 0, nil
-			t.known.acknowledged(choices)
+			t.acknowledged(st, choices)
 			t.queue.push(st.name, 1) // settles it: reports, or goes on with what changed meanwhile
+			t.unblock(st)
 			return
 		}
 		t.refused(st, choices, nack)
 	})
+	return err
 }
 
 // refused handles the NACK of a real slot: what stands there stays, and every variant of the refused content goes through

@@ -41,6 +41,11 @@ type typeState struct {
 	dirty    bool
 	answered bool
 	inflight bool
+	// refusals in a row, the text of the last, and when what was refused is sent again. A port that is taken may be free
+	// by then, and nobody else would say so.
+	refusals int
+	refusal  string
+	retryAt  time.Time
 }
 
 func newTypeTable(s *session) *typeTable {
@@ -50,7 +55,7 @@ func newTypeTable(s *session) *typeTable {
 func (t *typeTable) changed(urls []string) {
 	for _, u := range urls {
 		if st := t.types[u]; st != nil {
-			st.dirty = true
+			st.dirty, st.retryAt = true, time.Time{}
 		}
 	}
 }
@@ -77,7 +82,7 @@ func (t *typeTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 				delete(st.sent, n) // asked again: the proxy dropped what it had
 			}
 		}
-		st.dirty = true
+		st.dirty, st.retryAt = true, time.Time{}
 	}
 	for _, n := range r.ResourceNamesUnsubscribe {
 		delete(st.names, n)
@@ -104,13 +109,19 @@ func (t *typeTable) send(now time.Time) error {
 			blocked = blocked || url == TypeCluster
 			continue
 		}
-		if !st.dirty || blocked {
+		// Only what names clusters waits for them. Endpoints never may: Envoy acknowledges new clusters when it has their
+		// endpoints, and gives up waiting for those after 15 s.
+		if !st.dirty || now.Before(st.retryAt) || blocked && (url == TypeListener || url == TypeRoute) {
 			continue
 		}
 		if err := t.sendType(url, st, now); err != nil {
 			return err
 		}
 		blocked = blocked || (st.inflight && url == TypeCluster)
+	}
+	// Clusters whose end waited for routes that turned out to have nothing to send.
+	if st := t.types[TypeCluster]; st != nil && st.dirty && !st.inflight && !now.Before(st.retryAt) && t.routesSettled() {
+		return t.sendType(TypeCluster, st, now)
 	}
 	return nil
 }
@@ -137,38 +148,73 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 		}
 	}
 	if len(out) == 0 && len(removed) == 0 && (st.answered || len(st.sent) > 0) {
+		if st.refusal != "" && !st.dirty { // what was refused is not wanted any more
+			st.refusals, st.refusal = 0, ""
+			t.s.proxy.RefuseType(url, "", now)
+		}
 		return nil
 	}
 	st.answered, st.inflight = true, true
-	var endpoints []string
 	for _, r := range out {
-		_, had := st.sent[r.Name]
 		st.sent[r.Name] = r.Version
-		if url == TypeCluster && !had && t.s.group.Resources(TypeEndpoint)[r.Name] != nil {
-			t.warming[r.Name] = struct{}{}
-			t.warmingUntil = now.Add(endpointGrace)
-		}
-		if url == TypeEndpoint {
-			endpoints = append(endpoints, r.Name)
-		}
+	}
+	if url == TypeCluster {
+		t.warm(out, now)
 	}
 	for _, name := range removed {
 		delete(st.sent, name)
 		delete(t.warming, name)
 	}
-	return t.s.respond(t.s.stream, url, out, removed, func(nack string) {
+	_, err := t.s.respond(t.s.stream, url, out, removed, func(nack string) {
 		st.inflight = false
-		for _, n := range endpoints {
-			delete(t.warming, n)
+		for _, r := range out {
+			if url == TypeEndpoint || nack != "" {
+				delete(t.warming, r.Name)
+			}
 		}
-		if nack != "" {
-			t.s.log.Warn("proxy refused resources", "type", url, "error", nack)
-			t.s.proxy.Nack(nack, t.s.server.opts.Now())
-		}
-		if c := t.types[TypeCluster]; c != nil && url != TypeCluster {
-			c.dirty = true // cluster removals may have waited for this answer
-		}
+		t.answered(url, st, out, removed, nack)
 	})
+	return err
+}
+
+// warm notes the clusters of a response that Envoy keeps back until it has their endpoints, and sends those again for a
+// cluster that it knew: it asks for them once per name only, not for each new form of the cluster.
+func (t *typeTable) warm(clusters []*discoveryv3.Resource, now time.Time) {
+	have, endpoints := t.s.group.Resources(TypeEndpoint), t.types[TypeEndpoint]
+	for _, r := range clusters {
+		if have[r.Name] == nil {
+			continue
+		}
+		t.warming[r.Name] = struct{}{}
+		t.warmingUntil = now.Add(endpointGrace)
+		if endpoints != nil && endpoints.names[r.Name] {
+			delete(endpoints.sent, r.Name)
+			endpoints.dirty = true
+		}
+	}
+}
+
+// answered handles the ACK or NACK of a response. What was refused is as good as not sent: it is sent again, later, or at
+// once when something of its type changes.
+func (t *typeTable) answered(url string, st *typeState, out []*discoveryv3.Resource, removed []string, nack string) {
+	now := t.s.server.opts.Now()
+	t.s.proxy.RefuseType(url, nack, now)
+	if nack == "" {
+		st.refusals, st.refusal = 0, ""
+		return
+	}
+	if nack != st.refusal { // once, and not for each try
+		t.s.log.Warn("proxy refused resources", "type", url, "error", nack)
+	}
+	// Which of them the proxy took is not said: it may have any of them, in whatever version.
+	for _, r := range out {
+		st.sent[r.Name] = ""
+	}
+	for _, name := range removed {
+		st.sent[name] = ""
+	}
+	st.refusals, st.refusal, st.dirty = st.refusals+1, nack, true
+	st.retryAt = now.Add(min(time.Second<<min(st.refusals-1, 5), 30*time.Second))
 }
 
 // routesSettled tells that no listener or route update is under way or due, so that clusters may go.
@@ -182,10 +228,16 @@ func (t *typeTable) routesSettled() bool {
 }
 
 func (t *typeTable) due() time.Time {
+	var due time.Time
 	if len(t.warming) > 0 {
-		return t.warmingUntil
+		due = t.warmingUntil
 	}
-	return time.Time{}
+	for _, st := range t.types {
+		if st.dirty && !st.inflight {
+			due = earliest(due, st.retryAt)
+		}
+	}
+	return due
 }
 
 func sortedKeys[V any](m map[string]V) []string {

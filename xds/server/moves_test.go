@@ -1,0 +1,184 @@
+package server_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/cache"
+	"github.com/wasmpoint/wasmpoint/xds/names"
+	"github.com/wasmpoint/wasmpoint/xds/server"
+)
+
+// place is the slots of one scope, and a proxy that checks after every response that each plugin of must stands in one of
+// them at least.
+type place struct {
+	*plane
+	t     *testing.T
+	scope model.Scope
+	all   []string
+	proxy *testbed.Proxy
+	// holds is what the proxy runs by slot; it is read and written under the proxy's lock only.
+	holds  map[string][]string
+	must   []string
+	missed string
+	twice  bool
+}
+
+func newPlace(t *testing.T) *place {
+	p := &place{plane: start(t), t: t, scope: model.Scope{Gateway: gw, Port: 80}, holds: map[string][]string{}}
+	for _, ph := range model.Phases {
+		p.all = append(p.all, names.Slot(p.scope, ph))
+	}
+	for i := range model.NetworkSlots {
+		p.all = append(p.all, names.NetworkSlot(p.scope, i))
+	}
+	return p
+}
+
+// want fills phases and network slots: "AUTHN" or "0" with plugins; all other slots are empty.
+func (p *place) want(content map[string][]build.Entry) {
+	slots := map[string]*build.Slot{}
+	for _, name := range p.all {
+		last := name[strings.LastIndex(name, "/")+1:]
+		slots[name] = &build.Slot{Name: name, Network: len(last) == 1, Entries: content[last]}
+	}
+	p.hub.Group(gw).Apply(cache.Change{Slots: slots})
+}
+
+// connect opens the proxy; held are the versions of a reconnecting one.
+func (p *place) connect(held map[string]string) {
+	p.t.Helper()
+	p.proxy = testbed.Connect(p.t, p.addr, node("default/gw"), func(r *discoveryv3.DeltaDiscoveryResponse) string {
+		if r.TypeUrl != server.TypeExtensionConfig {
+			return ""
+		}
+		p.holds[r.Resources[0].Name] = pluginsIn(string(r.Resources[0].Resource.Value))
+		count := map[string]int{}
+		for _, list := range p.holds {
+			for _, name := range list {
+				count[name]++
+				p.twice = p.twice || count[name] > 1
+			}
+		}
+		for _, m := range p.must {
+			if count[m] == 0 && p.missed == "" {
+				p.missed = m
+			}
+		}
+		return ""
+	})
+	p.proxy.Lane(names.Prefetch(gw), nil)
+	p.proxy.Subscribe(server.TypeExtensionConfig, p.all, held)
+}
+
+// pluginsIn finds the marks "plugin=NAME;" in a resource.
+func pluginsIn(body string) []string {
+	var out []string
+	for rest := body; ; {
+		_, after, ok := strings.Cut(rest, "plugin=")
+		if !ok {
+			return out
+		}
+		name, more, _ := strings.Cut(after, ";")
+		out, rest = append(out, name), more
+	}
+}
+
+// settles waits until every slot is synced and checks what the proxy runs.
+func (p *place) settles(want map[string][]string) {
+	p.t.Helper()
+	p.proxy.Wait(10*time.Second, "all slots are synced", func() bool {
+		for _, proxy := range p.registry.Proxies(gw) {
+			for _, name := range p.all {
+				slot := p.hub.Group(gw).Slot(name)
+				if s := proxy.Slots[name]; !s.Synced || len(s.Running) != len(slot.Entries) || len(slot.Entries) > 0 && s.Running[0] != slot.Entries[0].Wanted {
+					return false
+				}
+			}
+			return true
+		}
+		return false
+	})
+	p.proxy.Responses("") // takes the lock: what follows was written under it
+	if p.missed != "" {
+		p.t.Errorf("for a moment plugin %s stood in no slot", p.missed)
+	}
+	for last, list := range want {
+		for _, name := range p.all {
+			if strings.HasSuffix(name, "/"+last) && !slices.Equal(p.holds[name], list) {
+				p.t.Errorf("slot %s holds %v, want %v", last, p.holds[name], list)
+			}
+		}
+	}
+}
+
+func marked(name string) build.Entry { return lua(name, "-- plugin="+name+";") }
+
+func network(name string) build.Entry {
+	p := &model.Plugin{
+		Key: model.Key{Kind: "WasmPlugin", Namespace: "default", Name: name}, Type: model.TypeNetwork,
+		Wasm: &model.Wasm{Config: []byte("plugin=" + name + ";")},
+	}
+	v := build.NewVariant(p, "d")
+	return build.Entry{Plugin: p.Key, Variants: []*build.Variant{v}, Wanted: v.Hash}
+}
+
+type entries = []build.Entry
+
+func TestAPluginThatMovesBetweenSlotsStandsInOneAtEveryMoment(t *testing.T) {
+	a, b, c, d := marked("a"), marked("b"), marked("c"), marked("d")
+	x, y, z, w := network("x"), network("y"), network("z"), network("w")
+	for _, test := range []struct {
+		name     string
+		from, to map[string]entries
+		must     []string
+	}{
+		{"to a later phase", map[string]entries{"AUTHN": {a}}, map[string]entries{"AUTHZ": {a}}, []string{"a"}},
+		{"to an earlier one", map[string]entries{"STATS": {a, b}}, map[string]entries{"AUTHN": {a}, "STATS": {b}}, []string{"a", "b"}},
+		{"two that change places", map[string]entries{"AUTHN": {a, c}, "AUTHZ": {b}}, map[string]entries{"AUTHN": {b}, "AUTHZ": {a, d}}, []string{"a", "b"}},
+		{"while its configuration changes", map[string]entries{"AUTHN": {lua("a", "-- old plugin=a;")}}, map[string]entries{"AUTHZ": {a}}, []string{"a"}},
+		{"a row of network slots", map[string]entries{"0": {x}, "1": {y}}, map[string]entries{"0": {z}, "1": {x}, "2": {y}}, []string{"x", "y"}},
+		{"and back", map[string]entries{"0": {z}, "1": {x}, "2": {y}}, map[string]entries{"0": {x}, "1": {y}}, []string{"x", "y"}},
+		{"two network slots that change places", map[string]entries{"0": {x}, "1": {y}}, map[string]entries{"0": {y}, "1": {x}}, []string{"x", "y"}},
+		{"three in a circle", map[string]entries{"0": {x}, "1": {y}, "2": {z}}, map[string]entries{"0": {z}, "1": {x}, "2": {y}}, []string{"x", "y", "z"}},
+		{"four in a circle, which only has to end", map[string]entries{"0": {x}, "1": {y}, "2": {z}, "3": {w}}, map[string]entries{"0": {w}, "1": {x}, "2": {y}, "3": {z}}, nil},
+		{"a plugin that is deleted is not waited for", map[string]entries{"AUTHN": {a}}, map[string]entries{"AUTHZ": {b}}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPlace(t)
+			p.want(test.from)
+			p.connect(nil)
+			p.settles(nil)
+			p.must = test.must
+			p.want(test.to)
+			want := map[string][]string{}
+			for last, list := range test.to {
+				for _, e := range list {
+					want[last] = append(want[last], e.Plugin.Name)
+				}
+			}
+			p.settles(want)
+		})
+	}
+}
+
+func TestAPluginThatMovedWhileNoControllerWasThereStandsInOneSlotAtEveryMoment(t *testing.T) {
+	first := newPlace(t)
+	first.want(map[string]entries{"AUTHN": {marked("a")}})
+	first.connect(nil)
+	first.settles(nil)
+
+	again := newPlace(t)
+	again.want(map[string]entries{"AUTHZ": {marked("a")}})
+	again.holds[names.Slot(again.scope, model.PhaseAuthn)] = []string{"a"}
+	again.must = []string{"a"}
+	again.connect(first.proxy.Held(server.TypeExtensionConfig))
+	again.settles(map[string][]string{"AUTHN": nil, "AUTHZ": {"a"}})
+}
