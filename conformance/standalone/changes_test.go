@@ -1,7 +1,9 @@
 package standalone_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -28,18 +30,19 @@ func TestNothingFailsUnder500Changes(t *testing.T) {
 	}
 	begin := time.Now()
 	for i := range changes {
-		switch i {
-		case changes / 10:
+		// The auth plugin comes, changes and goes twice.
+		switch i % (changes / 2) {
+		case 30:
 			for j, p := range places {
 				w.write(p.auth(), authManifest("auth-"+p.target, auth, p.kind, p.target, "first"))
 				w.plugin("auth-"+p.target, "programmed", programmed)
 				loads[j].enter(guarded)
 			}
-		case changes / 2:
+		case 130:
 			for _, p := range places {
 				w.write(p.auth(), authManifest("auth-"+p.target, auth, p.kind, p.target, "second"))
 			}
-		case changes * 9 / 10:
+		case 230:
 			for j, p := range places {
 				loads[j].enter(unguarded)
 				w.remove(p.auth())
@@ -66,6 +69,7 @@ type changer struct {
 	modules            []string
 	seq                int
 	plugins            map[string]*marker
+	done               map[string]int
 	took               map[string][]time.Duration
 }
 
@@ -76,12 +80,14 @@ type marker struct {
 	priority int
 }
 
+var kinds = []string{"create", "config", "priority", "delete"}
+
 var phases = []string{"AUTHN", "AUTHZ", "STATS", "UNSPECIFIED_PHASE"}
 
 func newChanger(w *world, addr, kind, target string, seed uint64) *changer {
 	c := &changer{
 		w: w, addr: addr, kind: kind, target: target, random: rand.New(rand.NewPCG(seed, 0)),
-		plugins: map[string]*marker{}, took: map[string][]time.Duration{},
+		plugins: map[string]*marker{}, done: map[string]int{}, took: map[string][]time.Duration{},
 	}
 	for i := range 3 {
 		c.modules = append(c.modules, w.module(fmt.Sprintf("%s-%d.wasm", target, i), fmt.Sprint(target, i)))
@@ -94,27 +100,24 @@ func (c *changer) auth() string { return "auth-" + c.target + ".yaml" }
 // change does one change; wait tells to see its effect before the next one, others follow on its heels.
 func (c *changer) change(wait bool) {
 	c.w.t.Helper()
-	names := make([]string, 0, len(c.plugins))
-	for n := range c.plugins {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	what := []string{"create", "config", "priority", "delete"}[c.random.IntN(4)]
+	names := c.order()
+	what := kinds[c.random.IntN(len(kinds))]
 	switch {
-	case len(names) < 2:
+	case len(names) < 3:
 		what = "create"
-	case len(names) > 4 && what == "create":
+	case len(names) > 5 && what == "create":
 		what = "delete"
 	}
 	c.seq++
+	c.done[what]++
 	name := fmt.Sprintf("%s-%d", c.target, c.seq)
 	if what != "create" {
 		name = names[c.random.IntN(len(names))]
 	}
-	p := c.plugins[name]
+	p, before := c.plugins[name], c.expected()
 	switch what {
 	case "create":
-		p = &marker{url: c.modules[c.random.IntN(len(c.modules))], phase: c.random.IntN(4), priority: c.random.IntN(100)*1000 + c.seq}
+		p = &marker{url: c.modules[c.random.IntN(len(c.modules))], phase: c.random.IntN(2) * 3, priority: c.seq}
 		if c.seq%20 == 0 { // code that no proxy has
 			p.url = c.w.module(name+".wasm", name)
 		}
@@ -122,7 +125,10 @@ func (c *changer) change(wait bool) {
 	case "config":
 		p.version++
 	case "priority":
-		p.priority = c.random.IntN(100)*1000 + c.seq
+		p.priority = c.seq // first of its phase
+		if c.order()[0] == name || c.random.IntN(2) == 0 {
+			p.priority = -c.seq // last
+		}
 	case "delete":
 		delete(c.plugins, name)
 	}
@@ -136,39 +142,46 @@ func (c *changer) change(wait bool) {
 	}
 	if wait {
 		c.settled()
-		c.took[what] = append(c.took[what], time.Since(begin))
+		if c.expected() != before { // some reorderings change no neighbours
+			c.took[what] = append(c.took[what], time.Since(begin))
+		}
 	}
 }
 
 // settled waits until the backend sees the plugins in their order.
 func (c *changer) settled() {
 	c.w.t.Helper()
-	names := make([]string, 0, len(c.plugins))
-	for n := range c.plugins {
-		names = append(names, n)
-	}
+	c.w.answers(c.addr, "/", 200, c.expected())
+}
+
+// order is the plugins in running order.
+func (c *changer) order() []string {
+	names := slices.Collect(maps.Keys(c.plugins))
 	slices.SortFunc(names, func(a, b string) int {
 		p, q := c.plugins[a], c.plugins[b]
-		if p.phase != q.phase {
-			return p.phase - q.phase
-		}
-		return q.priority - p.priority
+		return cmp.Or(p.phase-q.phase, q.priority-p.priority)
 	})
+	return names
+}
+
+// expected is what the backend has to see.
+func (c *changer) expected() string {
+	names := c.order()
 	for i, n := range names {
 		names[i] = fmt.Sprintf("%s.v%d", n, c.plugins[n].version)
 	}
-	c.w.answers(c.addr, "/", 200, strings.Join(names, ","))
+	return strings.Join(names, ",")
 }
 
 func (c *changer) log(t *testing.T) {
-	for _, what := range []string{"create", "config", "priority", "delete"} {
+	for _, what := range kinds {
 		list := c.took[what]
-		if len(list) == 0 {
-			t.Errorf("no change of the kind %s", what)
+		if len(list) < 10 {
+			t.Errorf("only %d measured changes of the kind %s", len(list), what)
 			continue
 		}
 		slices.Sort(list)
-		t.Logf("%s, %d × %s: from file to effect p50 %s, max %s", c.kind, len(list), what,
+		t.Logf("%s, %d × %s: from file to effect p50 %s, max %s", c.kind, c.done[what], what,
 			list[len(list)/2].Round(time.Millisecond), list[len(list)-1].Round(time.Millisecond))
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/wasmpoint/wasmpoint/conformance/steadyload"
+	"github.com/wasmpoint/wasmpoint/conformance/load"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 )
 
@@ -22,7 +22,7 @@ const (
 // eighth has none, and must be answered 401 if it was begun while the plugin guarded the way.
 type traffic struct {
 	t    *testing.T
-	load *steadyload.Load
+	load *load.Load
 
 	mu    sync.Mutex
 	n     int
@@ -36,7 +36,7 @@ const loadRate = 120
 func drive(t *testing.T, addr string) *traffic {
 	t.Helper()
 	tr := &traffic{t: t, era: unguarded, begun: map[string]int{}, ended: map[string]int{}}
-	tr.load = steadyload.Start(steadyload.Config{Rate: loadRate, Request: func() (*http.Request, error) {
+	tr.load = load.Start(load.Config{Rate: loadRate, Request: func() (*http.Request, error) {
 		r, err := http.NewRequest(http.MethodGet, "http://"+addr+"/load", nil)
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	seeds = 12
+	seeds = 8
 	steps = 300
 )
 

@@ -17,14 +17,14 @@ func (e *Engine) setPlugin(p *model.Plugin) {
 		s = &pluginState{good: e.kept[p.Key], scopes: map[model.Scope]bool{}}
 		delete(e.kept, p.Key)
 		e.plugins[p.Key] = s
-		e.owners[p.Key.String()] = p.Key
+		e.owners[p.String()] = p.Key
 	}
 	s.plugin = p
 	switch {
 	case p.Wasm != nil && p.Invalid == "":
-		e.resolve(s, e.opts.Modules.Want(p.Key.String(), source(p)))
+		e.resolve(s, e.opts.Modules.Want(p.String(), source(p)))
 	default:
-		e.opts.Modules.Release(p.Key.String())
+		e.opts.Modules.Release(p.String())
 		e.resolve(s, s.module)
 	}
 }

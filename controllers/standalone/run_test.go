@@ -30,7 +30,7 @@ func options(t *testing.T, manifest string) Options {
 	}
 }
 
-func run(t *testing.T, ctx context.Context, o Options) error {
+func run(ctx context.Context, t *testing.T, o Options) error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, o) }()
@@ -51,7 +51,7 @@ func TestAStartThatIsCancelledEnds(t *testing.T) {
 	cancel()
 	o := options(t, gatewayManifest)
 	for range 20 { // it is a matter of luck who sees the end first
-		if err := run(t, ctx, o); err != nil {
+		if err := run(ctx, t, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestAStartThatIsCancelledEnds(t *testing.T) {
 
 func TestAFailedStartLeavesItsAddressesFree(t *testing.T) {
 	o := options(t, "kind: Gateway\nnonsense: [")
-	err := run(t, context.Background(), o)
+	err := run(context.Background(), t, o)
 	if err == nil || !strings.Contains(err.Error(), "nothing was started") {
 		t.Fatalf("error %v", err)
 	}

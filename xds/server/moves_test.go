@@ -95,16 +95,13 @@ func pluginsIn(body string) []string {
 func (p *place) settles(want map[string][]string) {
 	p.t.Helper()
 	p.proxy.Wait(10*time.Second, "all slots are synced", func() bool {
-		for _, proxy := range p.registry.Proxies(gw) {
-			for _, name := range p.all {
-				slot := p.hub.Group(gw).Slot(name)
-				if s := proxy.Slots[name]; !s.Synced || len(s.Running) != len(slot.Entries) || len(slot.Entries) > 0 && s.Running[0] != slot.Entries[0].Wanted {
-					return false
-				}
+		for _, name := range p.all {
+			s, slot := p.slot(name), p.hub.Group(gw).Slot(name)
+			if !s.Synced || len(s.Running) != len(slot.Entries) || len(slot.Entries) > 0 && s.Running[0] != slot.Entries[0].Wanted {
+				return false
 			}
-			return true
 		}
-		return false
+		return true
 	})
 	p.proxy.Responses("") // takes the lock: what follows was written under it
 	if p.missed != "" {

@@ -57,10 +57,8 @@ func TestAfterARestartARefusedPluginDoesNotHoldUpItsNeighbour(t *testing.T) {
 	proxy.Lane(names.Prefetch(gw), refuse(first, true))
 	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, nil)
 	proxy.Wait(10*time.Second, "an error in the place of the refused plugin", func() bool {
-		for _, p := range first.registry.Proxies(gw) {
-			return len(p.Slots[slotName(80)].Denied) == 1 && len(p.Slots[slotName(80)].Running) == 1
-		}
-		return false
+		s := first.slot(slotName(80))
+		return len(s.Denied) == 1 && len(s.Running) == 1
 	})
 
 	restarted := start(t)
@@ -69,10 +67,8 @@ func TestAfterARestartARefusedPluginDoesNotHoldUpItsNeighbour(t *testing.T) {
 	again.Lane(names.Prefetch(gw), refuse(restarted, false)) // the code is in the proxy's cache, so it is not fetched again
 	again.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, proxy.Held(server.TypeExtensionConfig))
 	again.Wait(5*time.Second, "the server knows what the proxy runs", func() bool {
-		for _, p := range restarted.registry.Proxies(gw) {
-			return len(p.Slots[slotName(80)].Denied) == 1 && len(p.Slots[slotName(80)].Running) == 1
-		}
-		return false
+		s := restarted.slot(slotName(80))
+		return len(s.Denied) == 1 && len(s.Running) == 1
 	})
 	if n := len(again.Responses(server.TypeExtensionConfig)); n != 0 {
 		t.Errorf("%d responses to a proxy that has what it can run, want none", n)

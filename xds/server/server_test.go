@@ -184,16 +184,13 @@ func TestAReconnectingProxyIsSentNothingThatItHas(t *testing.T) {
 	again.Subscribe(server.TypeListener, nil, listenerVersions)
 	again.Subscribe(server.TypeExtensionConfig, slots, slotVersions)
 	again.Wait(5*time.Second, "the server knows what the proxy runs", func() bool {
-		for _, proxy := range restarted.registry.Proxies(gw) {
-			synced := 0
-			for _, s := range proxy.Slots {
-				if s.Synced {
-					synced++
-				}
+		synced := 0
+		for _, name := range slots {
+			if restarted.slot(name).Synced {
+				synced++
 			}
-			return synced == 20
 		}
-		return false
+		return synced == 20
 	})
 	for _, r := range append(again.Responses(server.TypeExtensionConfig), again.Responses(server.TypeListener)...) {
 		if len(r.Resources) > 0 {
@@ -317,6 +314,14 @@ func resources(url string, names ...string) map[string]map[string]*cache.Resourc
 		out[n] = cache.NewResource(&anypb.Any{TypeUrl: url, Value: []byte(n)})
 	}
 	return map[string]map[string]*cache.Resource{url: out}
+}
+
+// slot is what the connected proxy does with a slot.
+func (p *plane) slot(name string) acks.Slot {
+	for _, proxy := range p.registry.Proxies(gw) {
+		return proxy.Slots[name]
+	}
+	return acks.Slot{}
 }
 
 func (p *plane) refusedTypes() map[string]acks.Refusal {
