@@ -50,13 +50,20 @@ func isPermitted(a *attempt) bool { return missingPermission(a.plugin, a.gateway
 
 // missingPermission is the Gateway's annotation that would have to list the plugin's namespace, or "".
 func missingPermission(p *model.Plugin, gateway *gatewayv1.Gateway, root string) string {
-	if p.Namespace == gateway.Namespace || p.Namespace == root {
+	return MissingPermission(p.Namespace, p.Lua != "", readsHostEnv(p), gateway, root)
+}
+
+// MissingPermission is the Gateway's annotation that would have to list a namespace before its Lua, or what reads the
+// host environment, may run in the Gateway's proxies; "" when nothing is missing. It is asked again for what a proxy falls
+// back to: a last good configuration may be of another kind than the one that the rules judged.
+func MissingPermission(namespace string, lua, hostEnv bool, gateway *gatewayv1.Gateway, root string) string {
+	if namespace == gateway.Namespace || namespace == root {
 		return ""
 	}
-	if p.Lua != "" && !lists(gateway, extv1.AnnotationAllowLuaFrom, p.Namespace) {
+	if lua && !lists(gateway, extv1.AnnotationAllowLuaFrom, namespace) {
 		return extv1.AnnotationAllowLuaFrom
 	}
-	if readsHostEnv(p) && !lists(gateway, extv1.AnnotationAllowHostEnvFrom, p.Namespace) {
+	if hostEnv && !lists(gateway, extv1.AnnotationAllowHostEnvFrom, namespace) {
 		return extv1.AnnotationAllowHostEnvFrom
 	}
 	return ""

@@ -29,6 +29,11 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 			e.setPlugin(p)
 		}
 	}
+	for _, key := range changes.PullSecrets {
+		if p := e.store.Plugin(key); p != nil {
+			e.setPlugin(p)
+		}
+	}
 	var rebuild []model.Scope
 	for _, c := range changes.Places {
 		if e.setPlace(c) {
@@ -44,14 +49,18 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 			services = append(services, model.ServiceKey{Kind: string(ref.Kind), Namespace: ref.Namespace, Name: ref.Name})
 		}
 	}
+	for _, gw := range gateways {
+		e.touched[gw] = true
+	}
 	for _, s := range services {
 		rebuild = append(rebuild, e.placesOf(s)...)
 		for _, r := range e.store.RoutesToService(s) {
-			gateways = append(gateways, store.ParentGateways(r)...)
+			for _, gw := range store.ParentGateways(r) {
+				if !e.touched[gw] { // or everything is built anew
+					e.refreshEndpoints(gw, s)
+				}
+			}
 		}
-	}
-	for _, gw := range gateways {
-		e.touched[gw] = true
 	}
 	for gw := range e.touched {
 		e.rebuildGateway(gw)

@@ -63,6 +63,7 @@ type Engine struct {
 	network  Network
 	store    *store.Store
 	tracker  *attach.Tracker
+	saver    *saver
 	plugins  map[model.Key]*pluginState
 	owners   map[string]model.Key
 	variants map[string]model.Key
@@ -117,12 +118,16 @@ func New(o Options) (*Engine, error) {
 	}
 	e.tracker = attach.NewTracker(o.Attach)
 	e.store = e.tracker.Store()
+	e.saver = newSaver(o.LastGood, o.Logger)
 	o.Modules.Subscribe(func(owner string) { e.post(func() { e.moduleChanged(owner) }) })
 	return e, nil
 }
 
-// Run works until ctx ends.
+// Run works until ctx ends, and until what is to be durable is written.
 func (e *Engine) Run(ctx context.Context) {
+	var saving sync.WaitGroup
+	saving.Go(func() { e.saver.run(ctx) })
+	defer saving.Wait()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -259,3 +259,23 @@ func TestAChangeTellsOnlyTheGatewaysThatItConcerns(t *testing.T) {
 }
 
 var _ cache.Watcher = (*watcher)(nil)
+
+func TestEndpointsOfABackendBuildNothingElse(t *testing.T) {
+	w := newWorld(t)
+	w.apply(ingress("gw"), service("default", "web", nil, port("http", 80), port("tcp", 81)), slice("default", "web", "web", "10.0.0.1"),
+		route("default", "r", "default", "gw", "default", "web", 80), route("default", "t", "default", "gw", "default", "web", 81))
+	routes, before := w.gateways[named2("gw")].routes, content(w.hub, allGateways())
+	w.apply(slice("default", "web", "web", "10.0.0.2"))
+	if w.gateways[named2("gw")].routes != routes {
+		t.Error("the whole gateway was built anew")
+	}
+	changed := 0
+	for _, line := range content(w.hub, allGateways()) {
+		if !slices.Contains(before, line) {
+			changed++
+		}
+	}
+	if changed != 2 {
+		t.Errorf("%d resources changed, want the endpoints of the two ports", changed)
+	}
+}

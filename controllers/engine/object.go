@@ -73,10 +73,20 @@ func (e *Engine) gatewayObject(name types.NamespacedName) *Object {
 	}
 	row := e.gatewayRow(name, e.proxiesByGateway())
 	address := gatewayv1.IPAddressType
-	out.Status = state.routes.GatewayStatus(routes.Programming{
+	gs := state.routes.GatewayStatus(routes.Programming{
 		Done: row.Programmed, Message: row.Message,
 		Addresses: []gatewayv1.GatewayStatusAddress{{Type: &address, Value: state.address.String()}},
 	})
+	since := metav1.NewTime(state.since)
+	for i := range gs.Conditions {
+		gs.Conditions[i].LastTransitionTime = since
+	}
+	for i := range gs.Listeners {
+		for j := range gs.Listeners[i].Conditions {
+			gs.Listeners[i].Conditions[j].LastTransitionTime = since
+		}
+	}
+	out.Status = gs
 	return out
 }
 

@@ -1,8 +1,13 @@
 package engine
 
 import (
+	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/modules"
 	"github.com/wasmpoint/wasmpoint/xds/build"
@@ -24,19 +29,22 @@ type pluginState struct {
 	pendingUntil time.Time
 	// waited tells that the waiting time was given once; it is given again only after the module had been here.
 	waited bool
+	// refused tells that nothing may be fetched for the plugin (see source).
+	refused bool
 	// scopes are the places in which the plugin stands.
 	scopes map[model.Scope]bool
 }
 
-// entry is the plugin's place in a slot.
-func (s *pluginState) entry() build.Entry {
+// entry is the plugin's place in a slot. fits tells which last good variants may stand there: the rules judged the plugin as
+// it is now, and a variant of an older generation may be of another type, or need a permission that this one does not.
+func (s *pluginState) entry(fits func(*build.Variant) bool) build.Entry {
 	e := build.Entry{Plugin: s.plugin.Key, Fail: s.plugin.FailStrategy, Pending: !s.pendingUntil.IsZero()}
 	if s.wanted != nil {
 		e.Wanted = s.wanted.Hash
 		e.Variants = append(e.Variants, s.wanted)
 	}
 	for _, v := range s.good {
-		if v.Hash != e.Wanted {
+		if v.Hash != e.Wanted && fits(v) {
 			e.Variants = append(e.Variants, v)
 		}
 	}
@@ -93,9 +101,34 @@ func (s *pluginState) promote() bool {
 	return true
 }
 
-// source is what the module manager has to fetch for a plugin.
-func source(p *model.Plugin) modules.Source {
-	return modules.Source{
+// source is what the module manager has to fetch for a plugin, or the state that says why nothing may be fetched.
+func (e *Engine) source(p *model.Plugin) (modules.Source, *modules.State) {
+	s := modules.Source{
 		URL: p.Wasm.URL, SHA256: p.Wasm.SHA256, PullPolicy: p.Wasm.PullPolicy, BaseDir: p.SourceDir, Generation: p.Generation,
 	}
+	if p.Wasm.VerificationKey != "" {
+		return s, &modules.State{
+			Reason: extv1.ReasonVerificationNotSupported,
+			Err:    "verificationKey is set, but signatures cannot be checked yet, so the module is not used; pin it with sha256 instead",
+		}
+	}
+	if p.Wasm.PullSecret == "" {
+		return s, nil
+	}
+	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Wasm.PullSecret}
+	secret := e.store.Secret(name)
+	switch {
+	case secret == nil:
+		return s, &modules.State{
+			Reason: extv1.ReasonPullSecretNotFound,
+			Err:    fmt.Sprintf("imagePullSecret %s does not exist; create it, with type %s", name, corev1.SecretTypeDockerConfigJson),
+		}
+	case secret.Type != corev1.SecretTypeDockerConfigJson || len(secret.Data[corev1.DockerConfigJsonKey]) == 0:
+		return s, &modules.State{
+			Reason: extv1.ReasonPullSecretNotFound,
+			Err:    fmt.Sprintf("imagePullSecret %s has type %q; it needs type %s and the key %s", name, secret.Type, corev1.SecretTypeDockerConfigJson, corev1.DockerConfigJsonKey),
+		}
+	}
+	s.DockerConfig = secret.Data[corev1.DockerConfigJsonKey]
+	return s, nil
 }

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
@@ -19,14 +22,20 @@ func (e *Engine) setPlugin(p *model.Plugin) {
 		e.plugins[p.Key] = s
 		e.owners[p.String()] = p.Key
 	}
-	s.plugin = p
-	switch {
-	case p.Wasm != nil && p.Invalid == "":
-		e.resolve(s, e.opts.Modules.Want(p.String(), source(p)))
-	default:
+	s.plugin, s.refused = p, false
+	if p.Wasm == nil || p.Invalid != "" {
 		e.opts.Modules.Release(p.String())
-		e.resolve(s, s.module)
+		e.resolve(s, modules.State{})
+		return
 	}
+	src, refused := e.source(p)
+	if refused != nil {
+		e.opts.Modules.Release(p.String())
+		s.refused, s.waited = true, true // nothing is on its way: the last good configuration or the fail strategy acts at once
+		e.resolve(s, *refused)
+		return
+	}
+	e.resolve(s, e.opts.Modules.Want(p.String(), src))
 }
 
 // dropPlugin forgets a deleted plugin; the rules take it out of its places.
@@ -46,7 +55,7 @@ func (e *Engine) dropPlugin(k model.Key) {
 }
 
 func (e *Engine) moduleChanged(owner string) {
-	if s := e.plugins[e.owners[owner]]; s != nil {
+	if s := e.plugins[e.owners[owner]]; s != nil && !s.refused {
 		e.changed = true
 		e.resolve(s, e.opts.Modules.State(owner))
 	}
@@ -97,7 +106,7 @@ func (e *Engine) proxyRuns(variant string) {
 	}
 }
 
-// saveGood writes the last good variants and pins their modules.
+// saveGood has the last good variants written, and pins their modules.
 func (e *Engine) saveGood() {
 	good := map[model.Key][]*build.Variant{}
 	for k, list := range e.kept {
@@ -117,9 +126,7 @@ func (e *Engine) saveGood() {
 		}
 	}
 	e.opts.Modules.Pin(digests)
-	if err := e.opts.LastGood.Save(good); err != nil {
-		e.log.Error("last good configurations cannot be saved: a restart while a module is missing would not find them", "error", err)
-	}
+	e.saver.save(good)
 }
 
 // nextExpiry is how long it is until a plugin's waiting time ends.
@@ -198,7 +205,7 @@ func (e *Engine) buildSlots(scope model.Scope) {
 	if place.HTTP {
 		for i, ph := range model.Phases {
 			name := names.Slot(scope, ph)
-			slots[name] = &build.Slot{Name: name, Entries: e.entries(set.HTTP[i])}
+			slots[name] = &build.Slot{Name: name, Entries: e.entries(scope, set.HTTP[i])}
 		}
 	}
 	if !place.Network {
@@ -209,20 +216,30 @@ func (e *Engine) buildSlots(scope model.Scope) {
 		name := names.NetworkSlot(scope, i)
 		slot := &build.Slot{Name: name, Network: true}
 		if i < len(network) {
-			slot.Entries = e.entries(network[i : i+1])
+			slot.Entries = e.entries(scope, network[i:i+1])
 		}
 		slots[name] = slot
 	}
 }
 
-func (e *Engine) entries(plugins []*model.Plugin) []build.Entry {
+func (e *Engine) entries(scope model.Scope, plugins []*model.Plugin) []build.Entry {
 	var out []build.Entry
 	for _, p := range plugins {
 		if s := e.plugins[p.Key]; s != nil {
-			out = append(out, s.entry())
+			out = append(out, s.entry(func(v *build.Variant) bool { return e.fits(p, v, scope.Gateway) }))
 		}
 	}
 	return out
+}
+
+// fits tells whether a last good variant may stand in a plugin's place at a Gateway.
+func (e *Engine) fits(p *model.Plugin, v *build.Variant, gateway types.NamespacedName) bool {
+	gw := e.store.Gateway(gateway)
+	if gw == nil || v.Network != (p.Type == model.TypeNetwork) {
+		return false
+	}
+	hostEnv := slices.ContainsFunc(v.Env, func(env model.EnvVar) bool { return env.FromHost })
+	return attach.MissingPermission(p.Namespace, v.Lua != "", hostEnv, gw, e.opts.Attach.Root()) == ""
 }
 
 // networkOrder is the NETWORK plugins of a place in the order of its network slots.

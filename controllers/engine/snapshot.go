@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/routes"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/dataplane"
@@ -119,6 +120,10 @@ func (e *Engine) count(s *pluginState, scopes []model.Scope, proxies map[types.N
 	var out status.Proxies
 	slots := map[types.NamespacedName][]string{}
 	for _, scope := range scopes {
+		if !e.served(scope) {
+			out.Notes = append(out.Notes, fmt.Sprintf("port %d of Gateway %s is not served", scope.Port, scope.Gateway))
+			continue
+		}
 		if name := e.slotOf(s, scope); name != "" {
 			slots[scope.Gateway] = append(slots[scope.Gateway], name)
 		}
@@ -148,6 +153,19 @@ func (e *Engine) count(s *pluginState, scopes []model.Scope, proxies map[types.N
 	sort.Strings(out.Notes)
 	sort.Slice(out.Refusals, func(i, j int) bool { return out.Refusals[i].Proxy < out.Refusals[j].Proxy })
 	return out
+}
+
+// served tells whether a place has a listener. At a gateway that we program it may have none: a protocol that is not
+// supported, a missing certificate, a Service without an address.
+func (e *Engine) served(scope model.Scope) bool {
+	state := e.gateways[scope.Gateway]
+	if state == nil {
+		return true // somebody else programs it; its proxies tell
+	}
+	if state.waypoint {
+		return len(state.units[scope]) > 0
+	}
+	return slices.ContainsFunc(state.routes.Ports, func(p routes.Port) bool { return p.Port == scope.Port })
 }
 
 // instead says what stands in the plugin's place on a proxy that does not run its current generation.
@@ -222,8 +240,8 @@ func (e *Engine) gatewayRow(name types.NamespacedName, proxies map[types.Namespa
 	if state.waypoint {
 		row.Ports = []int32{dataplane.ProxyPort}
 	} else {
-		for _, l := range gw.Spec.Listeners {
-			row.Ports = append(row.Ports, int32(e.network.Port(l.Port)))
+		for _, p := range state.routes.Ports {
+			row.Ports = append(row.Ports, int32(e.network.Port(p.Port)))
 		}
 	}
 	row.Programmed = len(proxies[name]) > 0

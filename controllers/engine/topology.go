@@ -2,6 +2,8 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +31,8 @@ type gatewayState struct {
 	waypoint bool
 	class    string
 	address  netip.Addr
+	// since is when the gateway came under our care; conditions that were never otherwise carry it.
+	since time.Time
 	// routes is the judged routing of an ingress gateway.
 	routes *routes.Result
 	// units are the resources in force: those of the gateway itself under the zero scope, those of a Service's port at a
@@ -52,7 +56,7 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 	state := e.gateways[name]
 	isNew := state == nil
 	if isNew {
-		state = &gatewayState{units: map[model.Scope][]named{}}
+		state = &gatewayState{since: e.opts.Now(), units: map[model.Scope][]named{}}
 		e.gateways[name] = state
 	}
 	if state.address != addresses[0] {
@@ -80,6 +84,32 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 	if isNew {
 		for place := range e.tracker.Places(name) {
 			e.rebuildPlace(place.Scope)
+		}
+	}
+}
+
+// refreshEndpoints replaces the endpoints of a Service at an ingress gateway. Endpoints come and go more often than
+// anything else, and no route depends on them.
+func (e *Engine) refreshEndpoints(gateway types.NamespacedName, service model.ServiceKey) {
+	state := e.gateways[gateway]
+	if state == nil || state.waypoint {
+		return
+	}
+	unit := state.units[model.Scope{}]
+	for _, p := range e.ports(service) {
+		d := e.destination(service, p.Number).ForRoutes()
+		for _, r := range dataplane.Upstream(d) {
+			i := slices.IndexFunc(unit, func(n named) bool { return n.url == dataplane.TypeEndpoint && n.name == r.Name })
+			if r.TypeURL != dataplane.TypeEndpoint || i < 0 {
+				continue
+			}
+			body, err := r.Any()
+			if err != nil {
+				e.log.Error("endpoints cannot be built", "gateway", gateway.String(), "resource", r.Name, "error", err)
+				continue
+			}
+			unit[i].resource = cache.NewResource(body)
+			e.change(gateway).set(r.TypeURL, r.Name, unit[i].resource)
 		}
 	}
 }

@@ -24,7 +24,18 @@ type upstreams struct {
 	known    map[portOf]*Destination
 }
 
-// find gives a backend's destination, nil if it is broken. A route is HTTP, so a port that declares nothing is, too.
+// ForRoutes is a destination as the backend of a route, nil for nil: a route is HTTP, so a port that declares nothing is,
+// too.
+func (d *Destination) ForRoutes() *Destination {
+	if d == nil || d.Protocol.IsHTTP() {
+		return d
+	}
+	copied := *d
+	copied.Protocol = HTTP
+	return &copied
+}
+
+// find gives a backend's destination, nil if it is broken.
 func (u *upstreams) find(b *routes.Backend) *Destination {
 	if b.Broken {
 		return nil
@@ -32,11 +43,7 @@ func (u *upstreams) find(b *routes.Backend) *Destination {
 	key := portOf{b.Service, b.Port}
 	d, ok := u.known[key]
 	if !ok {
-		if d = u.backends.Destination(b.Service, b.Port); d != nil && !d.Protocol.IsHTTP() {
-			copied := *d
-			copied.Protocol = HTTP
-			d = &copied
-		}
+		d = u.backends.Destination(b.Service, b.Port).ForRoutes()
 		u.known[key] = d
 	}
 	return d

@@ -71,6 +71,12 @@ const (
 	ReasonFetchFailed = "FetchFailed"
 	// ReasonPullDenied is used when the source refused the credentials, or asked for some that the plugin does not have.
 	ReasonPullDenied = "PullDenied"
+	// ReasonPullSecretNotFound is used when imagePullSecret names a Secret that does not exist or is of another type. The
+	// pull is never tried without credentials instead.
+	ReasonPullSecretNotFound = "PullSecretNotFound"
+	// ReasonVerificationNotSupported is used when verificationKey is set: signatures cannot be checked yet, and a module
+	// whose signature was asked for is not used without.
+	ReasonVerificationNotSupported = "VerificationNotSupported"
 	// ReasonChecksumMismatch is used when sha256 (or the URL's digest) differs from what was fetched.
 	ReasonChecksumMismatch = "ChecksumMismatch"
 	// ReasonInvalidModule is used when what was fetched is not a proxy-wasm module.
