@@ -79,7 +79,7 @@ func run(ctx context.Context) error {
 	go func() { ended <- cmd.Wait() }()
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+		_ = <-ended // the end by our own signal is no error
 	}()
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -177,7 +177,7 @@ func (e *Engine) instead(s *pluginState, p *acks.Proxy, slots []string) string {
 	}
 	for _, name := range slots {
 		for _, denied := range p.Slots[name].Denied {
-			if denied == s.plugin.Key.String() {
+			if denied == s.plugin.String() {
 				return "fail strategy " + string(s.plugin.FailStrategy) + " in force"
 			}
 		}
