@@ -22,8 +22,8 @@ type parsed struct {
 var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?line (\d+): `)
 
 // parse reads all documents of a file. Broken documents do not hide the problems of those behind them.
-func parse(name string, content []byte) parsed {
-	p := &parser{file: name, lines: 1 + bytes.Count(bytes.TrimRight(content, "\n"), []byte("\n"))}
+func parse(name string, content []byte, refuseInvalid bool) parsed {
+	p := &parser{file: name, refuseInvalid: refuseInvalid, lines: 1 + bytes.Count(bytes.TrimRight(content, "\n"), []byte("\n"))}
 	if filepath.Ext(name) == ".json" {
 		// JSON may be indented with tabs, which YAML refuses; inside of JSON strings there are none.
 		content = bytes.ReplaceAll(content, []byte("\t"), []byte(" "))
@@ -81,6 +81,8 @@ type parser struct {
 	file string
 	// lines is how many the file has: the YAML reader may see a problem behind the end.
 	lines int
+	// refuseInvalid makes a plugin whose conversion finds it invalid an error of the file (set.refuseInvalid).
+	refuseInvalid bool
 	parsed
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,19 +33,25 @@ type listing struct {
 	errs    []Error
 	// lost are roots that are not there.
 	lost []string
-	seen map[string]bool
+	// unreadable are files, folders and links that are there, or may be, and that could not be looked into. What they held
+	// is unknown, so it stays in force: an error must never look like a deletion.
+	unreadable []string
+	seen       map[string]bool
+	disk       disk
 }
 
 // list finds the files below the roots. A file that is reached on two ways is taken once.
-func list(roots []string) *listing {
-	l := &listing{files: map[string]stamp{}, seen: map[string]bool{}}
+func list(d disk, roots []string) *listing {
+	l := &listing{files: map[string]stamp{}, seen: map[string]bool{}, disk: d}
 	for _, root := range roots {
 		if root == Stdin {
 			continue
 		}
-		info, err := os.Stat(root)
+		info, err := d.stat(root)
 		if err != nil {
-			l.lost = append(l.lost, root)
+			if os.IsNotExist(err) {
+				l.lost = append(l.lost, root)
+			}
 			l.fail(root, err)
 			continue
 		}
@@ -57,8 +64,17 @@ func (l *listing) fail(path string, err error) {
 	problem := "cannot be read: " + reason(err) + "; check its permissions"
 	if os.IsNotExist(err) {
 		problem = "does not exist; check the path"
+	} else {
+		l.unreadable = append(l.unreadable, path)
 	}
 	l.errs = append(l.errs, Error{Position: Position{File: path}, Problem: problem})
+}
+
+// keeps tells whether what a file held stays in force although the file was not found. A root that is away as a whole
+// keeps what is below it: that is not how people delete plugins.
+func (l *listing) keeps(path string) bool {
+	return slices.ContainsFunc(l.lost, func(root string) bool { return below(root, path) }) ||
+		slices.ContainsFunc(l.unreadable, func(at string) bool { return at == path || below(at, path) })
 }
 
 // reason leaves the path out of an error of package os.
@@ -72,7 +88,7 @@ func reason(err error) string {
 
 // add takes in a file or folder whose place is not known yet.
 func (l *listing) add(path string, info os.FileInfo) {
-	real, err := filepath.EvalSymlinks(path)
+	real, err := l.disk.follow(path)
 	if err == nil {
 		real, err = filepath.Abs(real)
 	}
@@ -107,7 +123,7 @@ func (l *listing) folder(path, real string) {
 	}
 	l.seen[real] = true
 	l.folders = append(l.folders, path)
-	entries, err := os.ReadDir(path)
+	entries, err := l.disk.readDir(path)
 	if err != nil {
 		l.fail(path, err)
 		return
@@ -118,9 +134,11 @@ func (l *listing) folder(path, real string) {
 			continue
 		}
 		at := filepath.Join(path, name)
-		info, err := os.Stat(at)
+		info, err := l.disk.stat(at)
 		switch {
-		case err != nil: // A dangling link, or a file that was taken away meanwhile.
+		case os.IsNotExist(err): // A dangling link, or a file that was taken away meanwhile.
+		case err != nil:
+			l.fail(at, err)
 		case e.Type()&os.ModeSymlink != 0:
 			if info.IsDir() || isManifest(name) {
 				l.add(at, info)

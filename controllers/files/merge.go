@@ -35,6 +35,14 @@ func (s *set) result() Result {
 			}
 		}
 	}
+	// An object that left a file counts only where no file has it: it may have been moved.
+	for _, path := range s.paths() {
+		for _, o := range s.files[path].leaving {
+			if chosen[o.identity] == nil {
+				chosen[o.identity] = o
+			}
+		}
+	}
 	for _, o := range rivals {
 		r.Errors = append(r.Errors, duplicate(o, chosen[o.identity]))
 	}

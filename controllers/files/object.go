@@ -12,7 +12,9 @@ import (
 	genericvalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/apis/validation"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
 // identity names an object across versions of its API.
@@ -90,9 +92,39 @@ func (p *parser) object(t *tree) {
 		// Even an object with a wrong field is decoded, so that its other problems show up at once.
 		p.rules(t, m, k, typed, p.errs[before:])
 	}
+	if p.refuseInvalid && len(p.errs) == before && len(t.errs) == 0 {
+		p.conversion(t, typed)
+	}
 	if len(p.errs) == before && len(t.errs) == 0 {
 		p.keep(t, m, typed)
 	}
+}
+
+// conversion reports what only the conversion of a plugin finds out, as one error at the first field that it names.
+func (p *parser) conversion(t *tree, typed metav1.Object) {
+	plugin := neutral(typed)
+	if plugin == nil || plugin.Invalid == "" {
+		return
+	}
+	field, problem, found := strings.Cut(plugin.Invalid, ": ")
+	if !found || strings.Contains(field, " ") {
+		field, problem = "spec", plugin.Invalid
+	}
+	if !strings.Contains(problem, ";") {
+		problem += "; correct it"
+	}
+	p.fail(t.line(field), field, problem)
+}
+
+// neutral is the neutral form of a plugin, nil for other objects.
+func neutral(typed metav1.Object) *model.Plugin {
+	switch o := typed.(type) {
+	case *v1alpha1.WasmPlugin:
+		return model.FromWasmPlugin(o)
+	case *v1alpha1.TrafficExtension:
+		return model.FromTrafficExtension(o)
+	}
+	return nil
 }
 
 // nextStep says what is wrong, and what to do.

@@ -4,18 +4,19 @@ import (
 	"bytes"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
-	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// patience is how long a file must have been empty, or away, until its objects are: editors save by truncating or by
-// moving the old file aside, and a plugin must not fall off a gateway meanwhile.
-const patience = 100 * time.Millisecond
+const (
+	// patience is how long a file must have been away, or unchanged without an object that it had, until the object is
+	// gone: editors save by truncating, by writing piece by piece or by moving the old file aside, and a plugin must not
+	// fall off a gateway meanwhile.
+	patience = 100 * time.Millisecond
+	// retry is when to look again at what could not be read: no event says that an I/O error is over.
+	retry = time.Second
+)
 
 // set is the state of a loader: the last good content of every file.
 type set struct {
@@ -28,6 +29,12 @@ type set struct {
 	owners map[identity]string
 	errs   []Error
 	spaces spaces
+	disk   disk
+	// refuseInvalid makes a plugin that is invalid by its conversion (model.Plugin.Invalid) an error of its file, so that
+	// the last good content stays in force. Only a watcher does so: it has something in force to keep, and an edit must not
+	// take a FAIL_CLOSE plugin off a gateway. What reads files once takes such a plugin and gives it the verdict Invalid, as
+	// a cluster does.
+	refuseInvalid bool
 }
 
 type number struct {
@@ -39,11 +46,13 @@ type number struct {
 type file struct {
 	stamp   stamp
 	content []byte
-	// good are the objects in force, notes belong to them.
-	good  []*object
-	notes []Note
-	errs  []Error
-	// waiting is since when the file is empty or away although it has objects in force; zero: it is neither.
+	// good are the objects in force, notes belong to them. leaving are in force too, although the file does not have them
+	// any more: perhaps it is only half written.
+	good    []*object
+	leaving []*object
+	notes   []Note
+	errs    []Error
+	// waiting is since when the file is away, or unchanged while objects are leaving.
 	waiting time.Time
 	away    bool
 }
@@ -58,15 +67,19 @@ func newSet(roots []string, stdin io.Reader) *set {
 			clean = append(clean, r)
 		}
 	}
-	return &set{roots: clean, stdin: stdin, files: map[string]*file{}, numbers: map[identity]number{}, owners: map[identity]string{}, spaces: spaces{}}
+	return &set{roots: clean, stdin: stdin, files: map[string]*file{}, numbers: map[identity]number{}, owners: map[identity]string{}, spaces: spaces{}, disk: realDisk()}
 }
 
 // refresh reads what changed. Files for which named is true are read whatever their stamp says; nil stands for all. The
-// second result is when to come back because of files that are empty or away, zero if there are none.
+// second result is when to come back because of objects that are leaving, files that are away or what could not be read;
+// zero if there are none.
 func (s *set) refresh(now time.Time, named func(path string) bool) (*listing, time.Time) {
-	l := list(s.roots)
+	l := list(s.disk, s.roots)
 	s.errs = l.errs
 	var again time.Time
+	if len(l.unreadable) > 0 {
+		again = now.Add(retry)
+	}
 	for _, path := range sortedKeys(l.files) {
 		f := s.files[path]
 		if f == nil {
@@ -74,10 +87,10 @@ func (s *set) refresh(now time.Time, named func(path string) bool) (*listing, ti
 			s.files[path] = f
 		}
 		if f.away {
-			f.away, f.waiting = false, time.Time{}
+			f.away, f.waiting = false, now
 		}
 		st := l.files[path]
-		if f.stamp.same(st) && f.waiting.IsZero() && named != nil && !named(path) && !named(st.real) {
+		if f.stamp.same(st) && len(f.leaving) == 0 && f.content != nil && named != nil && !named(path) && !named(st.real) {
 			continue
 		}
 		again = earlier(again, s.read(path, f, st, now))
@@ -91,48 +104,49 @@ func (s *set) refresh(now time.Time, named func(path string) bool) (*listing, ti
 		f := &file{}
 		s.files[Stdin] = f
 		content, err := io.ReadAll(s.stdin)
-		s.take(Stdin, f, content, err)
+		s.take(Stdin, f, content, err, now)
 	}
 	return l, again
 }
 
-// read takes a file's content in, unless it is empty for the moment.
+// read takes a file's content in, and lets go of what left it when the file is quiet for long enough. As long as the file
+// has a problem nothing leaves.
 func (s *set) read(path string, f *file, st stamp, now time.Time) (again time.Time) {
-	content, err := os.ReadFile(path)
-	if err == nil && len(content) == 0 && len(f.good) > 0 {
-		// A file that was written to since it was last seen empty is a new emptiness.
-		if f.waiting.IsZero() || !f.stamp.same(st) {
-			f.waiting, f.stamp = now, st
-		}
-		if end := f.waiting.Add(patience); now.Before(end) {
-			return end
-		}
+	if !f.stamp.same(st) {
+		f.waiting = now // a file that is being written to is not quiet, even if it says the same
 	}
-	f.waiting, f.stamp = time.Time{}, st
-	s.take(path, f, content, err)
+	f.stamp = st
+	content, err := s.disk.read(path)
+	s.take(path, f, content, err, now)
+	switch end := f.waiting.Add(patience); {
+	case err != nil:
+		return now.Add(retry)
+	case len(f.leaving) == 0 || len(f.errs) > 0:
+		return time.Time{}
+	case now.Before(end):
+		return end
+	}
+	f.leaving = nil
 	return time.Time{}
 }
 
-// gone drops a file that is away for long enough. The files of a root that is away as a whole stay: that is not how
-// people delete plugins.
+// gone drops a file that is away for long enough.
 func (s *set) gone(path string, f *file, l *listing, now time.Time) (again time.Time) {
-	for _, root := range l.lost {
-		if rel, err := filepath.Rel(root, path); err == nil && rel != "." && filepath.IsLocal(rel) {
-			return time.Time{}
-		}
+	if l.keeps(path) {
+		return time.Time{}
 	}
 	if !f.away {
 		f.away, f.waiting = true, now
 	}
-	if end := f.waiting.Add(patience); now.Before(end) && len(f.good) > 0 {
+	if end := f.waiting.Add(patience); now.Before(end) && len(f.good)+len(f.leaving) > 0 {
 		return end
 	}
 	delete(s.files, path)
 	return time.Time{}
 }
 
-// take parses content and, if nothing is wrong with it, puts it in force.
-func (s *set) take(path string, f *file, content []byte, err error) {
+// take parses content and, if nothing is wrong with it, puts it in force. Objects that it lacks are leaving from now on.
+func (s *set) take(path string, f *file, content []byte, err error, now time.Time) {
 	if err != nil {
 		f.errs = []Error{{Position: Position{File: path}, Problem: "cannot be read: " + reason(err) + "; check its permissions"}}
 		f.content = nil
@@ -141,25 +155,29 @@ func (s *set) take(path string, f *file, content []byte, err error) {
 	if f.content != nil && bytes.Equal(f.content, content) {
 		return
 	}
-	f.content = append([]byte{}, content...)
-	p := parse(path, content)
+	f.content, f.waiting = append([]byte{}, content...), now
+	p := parse(path, content, s.refuseInvalid)
 	p.errs = append(p.errs, twice(p.objects)...)
 	f.errs = p.errs
 	if len(p.errs) > 0 {
 		return
 	}
 	before := map[identity]*object{}
-	for _, o := range f.good {
+	old := append(slices.Clip(f.good), f.leaving...)
+	for _, o := range old {
 		before[o.identity] = o
 	}
 	for _, o := range p.objects {
-		if old := before[o.identity]; old != nil && old.whole == o.whole {
-			o.typed, o.shared = old.typed, old.shared
+		was := before[o.identity]
+		delete(before, o.identity)
+		if was != nil && was.whole == o.whole {
+			o.typed, o.shared = was.typed, was.shared
 			continue
 		}
 		s.share(o)
 	}
 	f.good, f.notes = p.objects, p.notes
+	f.leaving = slices.DeleteFunc(old, func(o *object) bool { return before[o.identity] == nil })
 }
 
 // twice finds objects that stand twice in one file.
@@ -188,14 +206,9 @@ func (s *set) share(o *object) {
 		s.numbers[o.identity] = n
 	}
 	o.typed.SetGeneration(n.generation)
-	var p *model.Plugin
-	switch typed := o.typed.(type) {
-	case *v1alpha1.WasmPlugin:
-		p = model.FromWasmPlugin(typed)
-	case *v1alpha1.TrafficExtension:
-		p = model.FromTrafficExtension(typed)
-	default:
-		o.shared = typed
+	p := neutral(o.typed)
+	if p == nil {
+		o.shared = o.typed
 		return
 	}
 	folder := filepath.Dir(o.pos.File)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -24,8 +25,10 @@ const (
 // come one after another; while one is under way, changes add up for the next.
 //
 // A file with an error keeps its last good content in force, and the error stands in Result.Errors until the file is
-// right. A file that is deleted or emptied gives up its objects after a tenth of a second, since editors do both for a
-// moment when they save. The error is about the watching itself, such as too many watches.
+// right; the first Result has nothing to keep, so that its errors are for the caller to judge. A plugin that is invalid
+// (model.Plugin.Invalid) is such an error. An object that vanishes, with its file or from it, goes when the file was
+// unchanged for a tenth of a second, since editors do both for a moment when they save. What is below a folder or link that
+// cannot be read stays in force. The error is about the watching itself, such as too many watches.
 func Watch(ctx context.Context, paths []string, onChange func(Result)) error {
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -33,6 +36,7 @@ func Watch(ctx context.Context, paths []string, onChange func(Result)) error {
 	}
 	defer func() { _ = fs.Close() }()
 	w := &watcher{set: newSet(paths, nil), fs: fs, watched: map[string]bool{}}
+	w.set.refuseInvalid = true
 	if err := w.refresh(nil); err != nil {
 		return err
 	}
@@ -108,6 +112,8 @@ func (w *watcher) follow(l *listing) (added bool, err error) {
 		}
 		if err := w.fs.Add(folder); err == nil {
 			w.watched[folder], added = true, true
+		} else if errors.Is(err, os.ErrPermission) || slices.Contains(l.unreadable, folder) {
+			w.again = earlier(w.again, time.Now().Add(retry)) // such a folder is reported by the listing, and kept
 		} else if w.read[folder] && exists(folder) {
 			return added, fmt.Errorf("%s cannot be watched: %w", folder, err)
 		}
