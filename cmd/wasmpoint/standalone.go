@@ -1,12 +1,15 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +62,7 @@ Envoy is looked for in --envoy, on PATH, and where "make tools" installs it.`,
 	flags.StringVar(&o.EnvoyPath, "envoy", "", "the Envoy binary, "+proxies.MinVersion.String()+" or later")
 	flags.StringVar(&o.RootNamespace, "root-namespace", "istio-system", "the namespace whose plugins may reach all others")
 	flags.BoolVar(&o.ClassAliases, "class-aliases", true, "run Gateways of the classes istio and istio-waypoint too")
-	flags.StringVar(&o.DataDir, "data-dir", "", "where modules, last good configurations and logs are kept (default: wasmpoint in the user's cache folder)")
+	flags.StringVar(&o.DataDir, "data-dir", "", "where modules, last good configurations and logs are kept (default: a folder for these DIRs under wasmpoint in the user's cache folder)")
 	flags.StringVar(&o.XDSAddr, "xds-addr", "127.0.0.1:0", "where xDS is served")
 	flags.StringVar(&o.ModulesAddr, "modules-addr", "127.0.0.1:0", "where modules are served to the proxies")
 	flags.StringVar(&o.AdminAddr, "admin-addr", admin.DefaultAddress, "where status, health and profiles are served")
@@ -81,10 +84,11 @@ func finishOptions(o *standalone.Options, dirs, mirrors []string, cacheDir func(
 		}
 	}
 	if o.DataDir == "" {
-		o.DataDir = ".wasmpoint"
-		if dir, err := cacheDir(); err == nil {
-			o.DataDir = filepath.Join(dir, "wasmpoint")
+		dir, err := defaultDataDir(dirs, cacheDir)
+		if err != nil {
+			return err
 		}
+		o.DataDir = dir
 	}
 	if o.PortOffset < addresses.AutomaticOffset || o.PortOffset > 65535-1023 {
 		return fmt.Errorf("--port-offset %d: give %d for automatic, or 0 to %d", o.PortOffset, addresses.AutomaticOffset, 65535-1023)
@@ -110,6 +114,26 @@ func finishOptions(o *standalone.Options, dirs, mirrors []string, cacheDir func(
 		o.Mirrors[from] = to
 	}
 	return nil
+}
+
+// defaultDataDir is a folder for each set of manifest folders: what was good in one project is not for another one that
+// has a plugin of the same name.
+func defaultDataDir(dirs []string, cacheDir func() (string, error)) (string, error) {
+	base := ".wasmpoint"
+	if dir, err := cacheDir(); err == nil {
+		base = filepath.Join(dir, "wasmpoint")
+	}
+	var list []string
+	for _, d := range dirs {
+		full, err := filepath.Abs(d)
+		if err != nil {
+			return "", fmt.Errorf("manifests: %w", err)
+		}
+		list = append(list, full)
+	}
+	slices.Sort(list)
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(list), "\x00")))
+	return filepath.Join(base, hex.EncodeToString(sum[:8])), nil
 }
 
 // newLogger writes lines for people, or JSON for programs.

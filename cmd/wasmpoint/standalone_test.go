@@ -43,15 +43,15 @@ func TestWrongFlagsOfStandaloneAreNamed(t *testing.T) {
 	}
 }
 
-func TestTheDataFolderIsTheUsersCacheOrElseALocalOne(t *testing.T) {
+func TestTheDataFolderIsInTheUsersCacheOrElseALocalOne(t *testing.T) {
 	dir := t.TempDir()
 	for want, cache := range map[string]func() (string, error){
 		filepath.Join("cache", "wasmpoint"): func() (string, error) { return "cache", nil },
 		".wasmpoint":                        func() (string, error) { return "", errors.New("no home") },
 	} {
 		o := goodOptions()
-		if err := finishOptions(&o, []string{dir}, []string{"r.example:5000=127.0.0.1:1"}, cache); err != nil || o.DataDir != want {
-			t.Errorf("got %q, %v; want %q", o.DataDir, err, want)
+		if err := finishOptions(&o, []string{dir}, []string{"r.example:5000=127.0.0.1:1"}, cache); err != nil || filepath.Dir(o.DataDir) != want {
+			t.Errorf("got %q, %v; want a folder in %q", o.DataDir, err, want)
 		}
 		if o.Mirrors["r.example:5000"] != "127.0.0.1:1" || len(o.Dirs) != 1 {
 			t.Errorf("got %+v", o)
@@ -61,6 +61,24 @@ func TestTheDataFolderIsTheUsersCacheOrElseALocalOne(t *testing.T) {
 	o.DataDir = "mine"
 	if err := finishOptions(&o, []string{dir}, nil, nil); err != nil || o.DataDir != "mine" {
 		t.Errorf("got %q, %v", o.DataDir, err)
+	}
+}
+
+func TestEachSetOfManifestFoldersHasADataFolderOfItsOwn(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	t.Chdir(a)
+	folder := func(dirs ...string) string {
+		o := goodOptions()
+		if err := finishOptions(&o, dirs, nil, func() (string, error) { return "cache", nil }); err != nil {
+			t.Fatal(err)
+		}
+		return o.DataDir
+	}
+	if folder(a) == folder(b) || folder(a) == folder(a, b) {
+		t.Error("two projects share a data folder")
+	}
+	if folder(".") != folder(a) || folder(a, b) != folder(b, a+"/") {
+		t.Error("the same folders in other words have another data folder")
 	}
 }
 

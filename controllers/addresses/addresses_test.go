@@ -147,13 +147,19 @@ func TestABlockOutsideLoopbackIsAnError(t *testing.T) {
 }
 
 func TestPrivilegedPortsAreShiftedWithoutCollision(t *testing.T) {
-	got := ShiftPorts([]int32{80, 8080, 443, 9080, 80}, 8000)
+	got := ShiftPorts([][]int32{{80, 8080, 443, 9080, 80}}, 8000)
 	want := map[int32]int32{80: 8081, 8080: 8080, 443: 8443, 9080: 9080}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := ShiftPorts([]int32{80, 8080}, 0); !reflect.DeepEqual(got, map[int32]int32{80: 80, 8080: 8080}) {
+	if got := ShiftPorts([][]int32{{80, 8080}}, 0); !reflect.DeepEqual(got, map[int32]int32{80: 80, 8080: 8080}) {
 		t.Errorf("offset 0: %v", got)
+	}
+	if got := ShiftPorts([][]int32{{80}, {8080}, {443, 8443}, {81}}, 8000); !reflect.DeepEqual(got, map[int32]int32{80: 8080, 8080: 8080, 443: 8444, 8443: 8443, 81: 8081}) {
+		t.Errorf("two addresses do not share their ports: %v", got)
+	}
+	if got := ShiftPorts([][]int32{{1023, 65535}}, 65535-1023); got[1023] != 1024 {
+		t.Errorf("no port is above 65535: %v", got)
 	}
 	if ShiftPort(1023, 8000) != 9023 || ShiftPort(1024, 8000) != 1024 {
 		t.Error("1024 is the first port that everybody may bind")

@@ -14,6 +14,7 @@ const (
 	DefaultOffset = 8000
 	// privileged is the first port that everybody may bind.
 	privileged = 1024
+	maxPort    = 65535
 )
 
 // ShiftPort is the port to listen on in place of a port of a manifest: ports below 1024 move by offset, others stay.
@@ -24,27 +25,41 @@ func ShiftPort(port, offset int32) int32 {
 	return port
 }
 
-// ShiftPorts is ShiftPort for all ports that share one address: a shifted port that meets another one of the list (80
-// and 8080 with offset 8000) moves on to the next free port. The result has every port of the list as a key.
-func ShiftPorts(ports []int32, offset int32) map[int32]int32 {
-	sorted := slices.Clone(ports)
+// ShiftPorts is ShiftPort for all ports of all addresses: one map, so that a port moves to the same place everywhere. Each
+// list has the ports of one address. A shifted port that meets another one of any address that it is on (80 and 8080 with
+// offset 8000) moves on to the next free port. The result has every port of the lists as a key.
+func ShiftPorts(addresses [][]int32, offset int32) map[int32]int32 {
+	var sorted []int32
+	for _, ports := range addresses {
+		sorted = append(sorted, ports...)
+	}
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
-	out, taken := make(map[int32]int32, len(sorted)), map[int32]bool{}
+	out := make(map[int32]int32, len(sorted))
 	for _, p := range sorted {
 		if ShiftPort(p, offset) == p {
-			out[p], taken[p] = p, true
+			out[p] = p
 		}
 	}
 	for _, p := range sorted {
 		if _, done := out[p]; done {
 			continue
 		}
+		taken := map[int32]bool{}
+		for _, ports := range addresses {
+			if slices.Contains(ports, p) {
+				for _, other := range ports {
+					taken[out[other]] = true // 0 for one that has no place yet
+				}
+			}
+		}
 		q := ShiftPort(p, offset)
 		for taken[q] {
-			q++
+			if q++; q > maxPort {
+				q = privileged
+			}
 		}
-		out[p], taken[q] = q, true
+		out[p] = q
 	}
 	return out
 }

@@ -70,6 +70,8 @@ type instance struct {
 	running  sync.WaitGroup
 	// listeners are those of xDS, modules and admin.
 	listeners []net.Listener
+	// lock is that of the data folder.
+	lock *os.File
 }
 
 func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *instance, err error) {
@@ -81,20 +83,20 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 		return nil, err
 	}
 	s.network.offset = addresses.DetectOffset(o.PortOffset, s.block.Addr().Next().String(), net.Listen)
-	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("--data-dir: %w", err)
-	}
-	listeners, err := listen(o.XDSAddr, o.ModulesAddr, o.AdminAddr)
-	if err != nil {
-		return nil, err
-	}
-	s.listeners = listeners
 	defer func() {
 		if err != nil {
 			stop(err) // ends what has begun
 			s.close()
 		}
 	}()
+	if s.lock, err = lockDir(o.DataDir); err != nil {
+		return nil, err
+	}
+	listeners, err := listen(o.XDSAddr, o.ModulesAddr, o.AdminAddr)
+	if err != nil {
+		return nil, err
+	}
+	s.listeners = listeners
 	s.modules, err = modules.New(modules.Options{Dir: filepath.Join(o.DataDir, "modules"), Mirrors: o.Mirrors, Logger: s.log})
 	if err != nil {
 		return nil, fmt.Errorf("module store: %w", err)
@@ -119,34 +121,21 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 		return nil, err
 	}
 	// Nothing is served before the manifests are complete: a proxy that asked earlier could be told that there is no plugin.
-	first := files.Load(o.Dirs...)
-	if len(first.Errors) > 0 {
-		return nil, loadErrors(first.Errors)
-	}
 	s.source = &source{s: s}
 	s.spawn(func() { s.engine.Run(ctx) })
-	ready := make(chan struct{})
-	if err := s.source.take(first, func() { close(ready) }); err != nil {
-		return nil, err
-	}
+	ready := make(chan error, 1)
+	s.spawn(func() { s.watch(ctx, ready, stop) })
 	select {
-	case <-ready:
+	case err := <-ready:
+		if err != nil {
+			return nil, err
+		}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 
 	s.serve(hub, listeners)
 	s.spawn(func() { s.report(ctx, changed) })
-	s.spawn(func() {
-		err := files.Watch(ctx, o.Dirs, func(r files.Result) {
-			if err := s.source.take(r, nil); err != nil {
-				s.log.Error("manifests not taken in", "error", err)
-			}
-		})
-		if err != nil && ctx.Err() == nil {
-			stop(fmt.Errorf("watching the manifests: %w", err))
-		}
-	})
 	s.log.Info("serving", "xds", listeners[0].Addr().String(), "modules", listeners[1].Addr().String(), "admin", listeners[2].Addr().String())
 	return s, nil
 }
@@ -195,6 +184,9 @@ func (s *instance) close() {
 	s.running.Wait()
 	if s.modules != nil {
 		s.modules.Close()
+	}
+	if s.lock != nil {
+		_ = s.lock.Close() // last: only now another run may use the folder
 	}
 }
 

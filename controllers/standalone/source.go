@@ -1,6 +1,8 @@
 package standalone
 
 import (
+	"context"
+	"fmt"
 	"sort"
 	"sync"
 	"time"
@@ -17,6 +19,43 @@ type source struct {
 	mu       sync.Mutex
 	have     map[store.Ref]any
 	problems map[string]engine.LoadProblem
+}
+
+// watch takes the manifests in until ctx ends. ready gets nil when the first ones are in force, or why they cannot be. The
+// first ones come from the watch itself: its last good content and generations begin with them, so that nothing is lost of
+// a file that is broken right after the start.
+func (s *instance) watch(ctx context.Context, ready chan<- error, stop context.CancelCauseFunc) {
+	begun, refused := false, false
+	err := files.Watch(ctx, s.o.Dirs, func(r files.Result) {
+		switch {
+		case refused: // start is ending
+		case !begun:
+			begun = true
+			var err error
+			if len(r.Errors) > 0 {
+				err = loadErrors(r.Errors)
+			} else {
+				err = s.source.take(r, func() { ready <- nil })
+			}
+			if err != nil {
+				refused = true
+				ready <- err
+			}
+		default:
+			if err := s.source.take(r, nil); err != nil {
+				s.log.Error("manifests not taken in", "error", err)
+			}
+		}
+	})
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	err = fmt.Errorf("watching the manifests: %w", err)
+	if !begun {
+		ready <- err
+		return
+	}
+	stop(err)
 }
 
 // take compares a result with the one before and posts what differs. done (may be nil) is called when it is in force.
