@@ -54,39 +54,75 @@ func (t *slotTable) keepLeaving(st *slotState, slot *build.Slot, next []build.Ch
 	}
 	var leaving []build.Choice
 	for _, c := range st.held.Choices {
-		if !stands(c.Plugin, next) && t.awaited(st, c.Plugin, len(slot.Entries) == 0) {
+		if !stands(c.Plugin, next) && t.taker(st, c.Plugin, true) != nil && !t.kept(st, c.Plugin) {
 			leaving = append(leaving, c)
 		}
 	}
-	st.blocked = len(leaving) > 0
-	switch {
-	case !slot.Network:
+	if !slot.Network {
+		st.blocked = len(leaving) > 0
 		return append(leaving, next...)
-	case !st.blocked && len(slot.Entries)+len(st.held.Choices) > 0:
-		return next
-	case !st.blocked:
-		return t.lend(st)
-	case t.circle(st):
-		if spare := t.spare(st); spare != nil {
-			t.enqueue(spare, 1) // it lends itself
-		} else {
-			st.blocked = false // all four slots are full: for a moment one plugin of the circle is nowhere
-			return next
-		}
 	}
+	switch {
+	case t.closed(st) && !slices.ContainsFunc(leaving, func(c build.Choice) bool { return t.taker(st, c.Plugin, false) == nil }):
+		return next // no connection passes until the takers, which can take it at once, have done so
+	case st.denies() && t.unfinished(st):
+		leaving = st.held.Choices
+	case len(leaving) > 0 && t.circle(st):
+		leaving = []build.Choice{{Plugin: leaving[0].Plugin}}
+	case len(leaving) == 0:
+		return next
+	}
+	st.blocked = true
 	return leaving
 }
 
-// awaited tells that a sibling is to take a plugin over and has not done so. Unless this slot has only lent itself (lent),
-// it is enough that some other sibling keeps the plugin.
-func (t *slotTable) awaited(st *slotState, p model.Key, lent bool) bool {
-	return t.taker(st, p) != nil && (lent || !t.kept(st, p))
+// A network slot holds one plugin, so slots that rotate wait for each other in a circle. Then one of them refuses all
+// connections, which lets the others change, until they have what they shall hold: a round trip, and never open.
+
+// denies tells that the slot holds a network plugin's error, and nothing else is under way to it.
+func (st *slotState) denies() bool {
+	deny := func(list []build.Choice) bool { return len(list) == 1 && list[0].Variant == nil }
+	return st.held.Held && deny(st.held.Choices) && (!st.inflight || deny(st.sending))
 }
 
-// taker is the sibling that is to hold a plugin and does not yet.
-func (t *slotTable) taker(st *slotState, p model.Key) *slotState {
+// closed tells that another network slot refuses all connections.
+func (t *slotTable) closed(st *slotState) bool {
+	return t.anyNetwork(st, (*slotState).denies)
+}
+
+// unfinished tells that another network slot is still to take in what it can take at once.
+func (t *slotTable) unfinished(st *slotState) bool {
+	return t.anyNetwork(st, func(sibling *slotState) bool {
+		return sibling.held.Held && slices.ContainsFunc(t.wanted(sibling, false), func(p model.Key) bool { return !sibling.keeps(p) })
+	})
+}
+
+func (t *slotTable) anyNetwork(st *slotState, is func(*slotState) bool) bool {
+	return slices.ContainsFunc(st.siblings, func(name string) bool {
+		sibling, slot := t.slots[name], t.s.group.Slot(name)
+		return sibling != nil && slot != nil && slot.Network && is(sibling)
+	})
+}
+
+// circle tells that a network slot waits for itself in the end: each slot's one plugin could go at once where the next
+// one's stands.
+func (t *slotTable) circle(st *slotState) bool {
+	at := st
+	for range model.NetworkSlots {
+		if at.inflight || len(at.held.Choices) != 1 || t.kept(at, at.held.Choices[0].Plugin) {
+			return false
+		}
+		if at = t.taker(at, at.held.Choices[0].Plugin, false); at == nil || at == st {
+			return at == st
+		}
+	}
+	return false
+}
+
+// taker is the sibling that is to hold a plugin, now or, if coming, when its code is there, and does not yet.
+func (t *slotTable) taker(st *slotState, p model.Key, coming bool) *slotState {
 	for _, name := range st.siblings {
-		if sibling := t.slots[name]; sibling != nil && !sibling.keeps(p) && slices.Contains(t.wanted(sibling), p) {
+		if sibling := t.slots[name]; sibling != nil && !sibling.keeps(p) && slices.Contains(t.wanted(sibling, coming), p) {
 			return sibling
 		}
 	}
@@ -110,9 +146,9 @@ func stands(p model.Key, list []build.Choice) bool {
 	return slices.ContainsFunc(list, func(c build.Choice) bool { return c.Plugin == p })
 }
 
-// wanted are the plugins that a slot is to hold, now or when their code is there. One that fails open is not among them
-// once its time is over.
-func (t *slotTable) wanted(st *slotState) []model.Key {
+// wanted are the plugins that a slot is to hold now, or, if coming, when their code is there. One that fails open is not
+// among them once its time is over.
+func (t *slotTable) wanted(st *slotState, coming bool) []model.Key {
 	slot := t.s.group.Slot(st.name)
 	if slot == nil {
 		return nil
@@ -120,7 +156,7 @@ func (t *slotTable) wanted(st *slotState) []model.Key {
 	d := delivery.Decide(slot, st.held, t.known)
 	var out []model.Key
 	for _, e := range slot.Entries {
-		if d.Wait || stands(e.Plugin, d.Choices) || slices.Contains(d.Coming, e.Plugin) {
+		if d.Wait && coming || !d.Wait && stands(e.Plugin, d.Choices) || coming && slices.Contains(d.Coming, e.Plugin) {
 			out = append(out, e.Plugin)
 		}
 	}
@@ -137,49 +173,11 @@ func (t *slotTable) someLacks(st *slotState) bool {
 		if t.recognise(sibling, slot); !sibling.held.Held {
 			continue
 		}
-		for _, p := range t.wanted(sibling) {
+		for _, p := range t.wanted(sibling, true) {
 			if !sibling.keeps(p) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// circle tells that a network slot waits for itself in the end: each slot holds one plugin, and each has to go where
-// another one stands.
-func (t *slotTable) circle(st *slotState) bool {
-	at := st
-	for range model.NetworkSlots {
-		if len(at.held.Choices) != 1 || t.kept(at, at.held.Choices[0].Plugin) {
-			return false
-		}
-		if at = t.taker(at, at.held.Choices[0].Plugin); at == nil || at == st {
-			return at == st
-		}
-	}
-	return false
-}
-
-// spare is an empty network slot that nothing is to stand in.
-func (t *slotTable) spare(st *slotState) *slotState {
-	for _, name := range st.siblings {
-		sibling := t.slots[name]
-		if slot := t.s.group.Slot(name); sibling != nil && slot != nil && slot.Network && len(slot.Entries) == 0 &&
-			sibling.held.Held && len(sibling.held.Choices) == 0 {
-			return sibling
-		}
-	}
-	return nil
-}
-
-// lend makes an empty network slot take a plugin of a circle over, until its own slot is free.
-func (t *slotTable) lend(st *slotState) []build.Choice {
-	for _, name := range st.siblings {
-		if sibling := t.slots[name]; sibling != nil && sibling.blocked && t.circle(sibling) {
-			st.blocked = true
-			return sibling.held.Choices
-		}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 )
 
 // place is the slots of one scope, and a proxy that checks after every response that each plugin of must stands in one of
-// them at least.
+// them at least, or that no connection passes.
 type place struct {
 	*plane
 	t     *testing.T
@@ -29,10 +30,13 @@ type place struct {
 	must   []string
 	missed string
 	twice  bool
+	// denying are the network slots that refuse connections now; denied tells that one did.
+	denying map[string]bool
+	denied  bool
 }
 
 func newPlace(t *testing.T) *place {
-	p := &place{plane: start(t), t: t, scope: model.Scope{Gateway: gw, Port: 80}, holds: map[string][]string{}}
+	p := &place{plane: start(t), t: t, scope: model.Scope{Gateway: gw, Port: 80}, holds: map[string][]string{}, denying: map[string]bool{}}
 	for _, ph := range model.Phases {
 		p.all = append(p.all, names.Slot(p.scope, ph))
 	}
@@ -59,7 +63,10 @@ func (p *place) connect(held map[string]string) {
 		if r.TypeUrl != server.TypeExtensionConfig {
 			return ""
 		}
-		p.holds[r.Resources[0].Name] = pluginsIn(string(r.Resources[0].Resource.Value))
+		name, body := r.Resources[0].Name, string(r.Resources[0].Resource.Value)
+		p.holds[name], p.denying[name] = pluginsIn(body), strings.Contains(body, "wasmpoint_deny_")
+		closed := slices.Contains(slices.Collect(maps.Values(p.denying)), true)
+		p.denied = p.denied || closed
 		count := map[string]int{}
 		for _, list := range p.holds {
 			for _, name := range list {
@@ -68,7 +75,7 @@ func (p *place) connect(held map[string]string) {
 			}
 		}
 		for _, m := range p.must {
-			if count[m] == 0 && p.missed == "" {
+			if count[m] == 0 && !closed && p.missed == "" {
 				p.missed = m
 			}
 		}
@@ -118,10 +125,10 @@ func (p *place) settles(want map[string][]string) {
 
 func marked(name string) build.Entry { return lua(name, "-- plugin="+name+";") }
 
-func network(name string) build.Entry {
+func network(name string, more ...string) build.Entry {
 	p := &model.Plugin{
 		Key: model.Key{Kind: "WasmPlugin", Namespace: "default", Name: name}, Type: model.TypeNetwork,
-		Wasm: &model.Wasm{Config: []byte("plugin=" + name + ";")},
+		Wasm: &model.Wasm{Config: []byte("plugin=" + name + ";" + strings.Join(more, ""))},
 	}
 	v := build.NewVariant(p, "d")
 	return build.Entry{Plugin: p.Key, Variants: []*build.Variant{v}, Wanted: v.Hash}
@@ -132,6 +139,7 @@ type entries = []build.Entry
 func TestAPluginThatMovesBetweenSlotsStandsInOneAtEveryMoment(t *testing.T) {
 	a, b, c, d := marked("a"), marked("b"), marked("c"), marked("d")
 	x, y, z, w := network("x"), network("y"), network("z"), network("w")
+	newer := network("x", " newer")
 	for _, test := range []struct {
 		name     string
 		from, to map[string]entries
@@ -145,7 +153,9 @@ func TestAPluginThatMovesBetweenSlotsStandsInOneAtEveryMoment(t *testing.T) {
 		{"and back", map[string]entries{"0": {z}, "1": {x}, "2": {y}}, map[string]entries{"0": {x}, "1": {y}}, []string{"x", "y"}},
 		{"two network slots that change places", map[string]entries{"0": {x}, "1": {y}}, map[string]entries{"0": {y}, "1": {x}}, []string{"x", "y"}},
 		{"three in a circle", map[string]entries{"0": {x}, "1": {y}, "2": {z}}, map[string]entries{"0": {z}, "1": {x}, "2": {y}}, []string{"x", "y", "z"}},
-		{"four in a circle, which only has to end", map[string]entries{"0": {x}, "1": {y}, "2": {z}, "3": {w}}, map[string]entries{"0": {w}, "1": {x}, "2": {y}, "3": {z}}, nil},
+		{"four in a circle", map[string]entries{"0": {x}, "1": {y}, "2": {z}, "3": {w}}, map[string]entries{"0": {w}, "1": {x}, "2": {y}, "3": {z}}, []string{"x", "y", "z", "w"}},
+		{"two circles", map[string]entries{"0": {x}, "1": {y}, "2": {z}, "3": {w}}, map[string]entries{"0": {y}, "1": {x}, "2": {w}, "3": {z}}, []string{"x", "y", "z", "w"}},
+		{"a circle that changes its configuration", map[string]entries{"0": {x}, "1": {y}}, map[string]entries{"0": {y}, "1": {newer}}, []string{"x", "y"}},
 		{"a plugin that is deleted is not waited for", map[string]entries{"AUTHN": {a}}, map[string]entries{"AUTHZ": {b}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -162,6 +172,9 @@ func TestAPluginThatMovesBetweenSlotsStandsInOneAtEveryMoment(t *testing.T) {
 				}
 			}
 			p.settles(want)
+			if circle := strings.Contains(test.name, "circle") || strings.Contains(test.name, "network slots that change"); p.denied != circle {
+				t.Errorf("connections were refused: %v, want %v", p.denied, circle)
+			}
 		})
 	}
 }

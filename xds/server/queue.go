@@ -20,6 +20,9 @@ type turn struct {
 	index int
 }
 
+// bulk tells that the slot changed with more others than may be in flight.
+func (t *turn) bulk() bool { return t.width > maxInFlight }
+
 // push queues a slot, or moves it forward when it changed alone now.
 func (q *queue) push(name string, width int) {
 	if q.byName == nil {
@@ -47,19 +50,19 @@ func (q *queue) postpone(name string, at time.Time) {
 	q.waiting[name] = at
 }
 
-// pop takes the next slot.
-func (q *queue) pop(now time.Time) (string, bool) {
+// pop takes the next slot and tells whether it changed in bulk. Without alsoBulk only what did not is taken.
+func (q *queue) pop(now time.Time, alsoBulk bool) (name string, bulk, ok bool) {
 	for name, at := range q.waiting {
 		if !now.Before(at) {
 			q.push(name, 1)
 		}
 	}
-	if len(q.items) == 0 {
-		return "", false
+	if len(q.items) == 0 || q.items[0].bulk() && !alsoBulk {
+		return "", false, false
 	}
 	t := heap.Pop(&q.items).(*turn)
 	delete(q.byName, t.name)
-	return t.name, true
+	return t.name, t.bulk(), true
 }
 
 // due is when a postponed slot comes up, zero for never.

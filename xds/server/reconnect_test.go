@@ -110,14 +110,10 @@ func TestASlotThatIsGoneWhileItsListenerDrainsIsNotFilledFromTheLane(t *testing.
 	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, nil)
 	proxy.Wait(5*time.Second, "the slot", func() bool { return len(proxy.Held(server.TypeExtensionConfig)) == 1 })
 	p.set([]build.Entry{wasm("a")}, 80)
-	lane.Wait(5*time.Second, "a push in the lane", func() bool { return len(lane.Responses(server.TypeExtensionConfig)) > 1 })
+	waiting := func() int { return len(p.registry.Proxies(gw)[0].Refused) }
+	lane.Wait(5*time.Second, "a plugin that the proxy does not fetch", func() bool { return waiting() == 1 })
 	p.remove(80)
-	proxy.Wait(5*time.Second, "nobody waits for the plugin any more", func() bool {
-		for _, proxy := range p.registry.Proxies(gw) {
-			return len(proxy.Refused) == 0
-		}
-		return false
-	})
+	proxy.Wait(5*time.Second, "nobody waits for it any more", func() bool { return waiting() == 0 })
 	if got := proxy.Held(server.TypeExtensionConfig)[slotName(80)]; got != "empty" {
 		t.Errorf("the slot holds %s, want it as it was", got)
 	}

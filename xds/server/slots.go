@@ -16,6 +16,12 @@ import (
 // an urgent change behind them (500 slots ahead: 4 s, measured).
 const maxInFlight = 4
 
+// maxBulkInFlight is the share of slots that changed with more than maxInFlight others: what changed alone has no more
+// than this one before it on Envoy's main thread, and need not wait for an answer. Measured with a 3.3 MB module on 500
+// Services: an urgent change takes 38 ms (p99 62 ms) beside the wide one, against 59 ms (p99 105 ms) with four; the wide
+// one takes 2.0 s instead of 1.75 s.
+const maxBulkInFlight = 1
+
 // slotTable is a session's state for slots and its prefetch lane.
 type slotTable struct {
 	s        *session
@@ -24,6 +30,8 @@ type slotTable struct {
 	lane     *lane
 	known    *knowledge
 	inflight int
+	// bulk is how many of those in flight changed in bulk.
+	bulk int
 }
 
 // slotState is one real slot on one proxy.
@@ -39,6 +47,8 @@ type slotState struct {
 	attempt int
 	// inflight tells that a response is unanswered. The answer queues the slot again, whether it changed meanwhile or not.
 	inflight bool
+	// bulk tells that the slot's last turn was among those of many.
+	bulk bool
 	// sending is the content of that response.
 	sending []build.Choice
 	// refusals in a row, and when the slot may be sent again after them.
@@ -65,11 +75,12 @@ func (t *slotTable) changed(changed []string) {
 	now := t.s.server.opts.Now()
 	for _, name := range changed {
 		st := t.slots[name]
+		slot := t.s.group.Slot(name)
 		if st == nil {
 			continue
 		}
-		t.enqueue(st, len(changed))
-		if slot := t.s.group.Slot(name); slot != nil && !st.inflight {
+		t.enqueue(st, len(changed)) // also one that is gone: it stays as it is on the proxy, but waits for nothing any more
+		if slot != nil && !st.inflight {
 			t.lane.need(st, delivery.Decide(slot, st.held, t.known).Lanes, now)
 		}
 	}
@@ -119,7 +130,7 @@ func (t *slotTable) send(now time.Time) error {
 		t.lane.wake(name)
 	}
 	for t.inflight < maxInFlight {
-		name, ok := t.queue.pop(now)
+		name, bulk, ok := t.queue.pop(now, t.bulk < maxBulkInFlight)
 		if !ok {
 			break
 		}
@@ -131,6 +142,7 @@ func (t *slotTable) send(now time.Time) error {
 			t.queue.postpone(name, st.notBefore)
 			continue
 		}
+		st.bulk = bulk
 		if err := t.evaluate(st, now); err != nil {
 			return err
 		}
@@ -202,8 +214,14 @@ func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice
 	}
 	st.inflight, st.sending = true, choices
 	t.inflight++
+	bulk := 0
+	if st.bulk {
+		bulk = 1
+	}
+	t.bulk += bulk
 	_, err = t.s.respond(t.s.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
 		t.inflight--
+		t.bulk -= bulk
 		st.inflight = false
 		if t.slots[st.name] != st {
 			return // unsubscribed meanwhile
