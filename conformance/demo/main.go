@@ -75,11 +75,14 @@ func run(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%w; run `make build` first", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it ends by our own signal
+		close(ended)
+	}()
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = <-ended // the end by our own signal is no error
+		<-ended
 	}()
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
