@@ -43,7 +43,10 @@ func (e *Engine) Object(ctx context.Context, kind, namespace, name string) (*Obj
 			out = e.serviceObject(at)
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err // the loop may still be at it: its result is not read
+	}
+	return out, nil
 }
 
 func (e *Engine) pluginObject(k model.Key) *Object {

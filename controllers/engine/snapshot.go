@@ -22,14 +22,20 @@ import (
 func (e *Engine) Snapshot(ctx context.Context) (status.Snapshot, error) {
 	var out status.Snapshot
 	err := e.Do(ctx, func() { out = e.snapshot() })
-	return out, err
+	if err != nil {
+		return status.Snapshot{}, err // the loop may still be at it: its result is not read
+	}
+	return out, nil
 }
 
 // Inputs gives what each plugin's status depends on, for the builders of package status.
 func (e *Engine) Inputs(ctx context.Context) ([]status.Input, error) {
 	var out []status.Input
 	err := e.Do(ctx, func() { out = e.inputs(e.proxiesByGateway()) })
-	return out, err
+	if err != nil {
+		return nil, err // the loop may still be at it: its result is not read
+	}
+	return out, nil
 }
 
 func (e *Engine) snapshot() status.Snapshot {
