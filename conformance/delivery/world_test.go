@@ -2,8 +2,6 @@ package delivery_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,20 +9,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
@@ -46,22 +38,24 @@ type world struct {
 	t        *testing.T
 	hub      *cache.Hub
 	registry *acks.Registry
-	server   *server.Server
+	server   atomic.Pointer[server.Server] // replaced by a restart, read when a fetch ends
 	modules  *moduleServer
 	xdsPort  int
 	ports    map[int32]int // listener port of a scope -> real port
 	grpc     *grpc.Server
 	wait     time.Duration
+	lanes    lanes
+	admin    int // of the proxy started last
 }
 
 func newWorld(t *testing.T, scopes ...int32) *world {
 	t.Helper()
 	w := &world{t: t, hub: cache.NewHub(), ports: map[int32]int{}, xdsPort: testbed.FreePort(t), wait: 30 * time.Second}
-	w.modules = newModuleServer(t, func(digest string, q url.Values, complete bool) { w.server.Served(digest, q, complete) })
+	w.modules = newModuleServer(t, func(digest string, q url.Values, complete bool) { w.server.Load().Served(digest, q, complete) })
 	listeners := map[string]*cache.Resource{}
 	slots := map[string]*build.Slot{}
 	for _, port := range scopes {
-		w.ports[port] = testbed.FreePort(t)
+		w.ports[port] = w.freePort()
 		scope := model.Scope{Gateway: gateway, Port: port}
 		var slotNames []string
 		for _, ph := range model.Phases {
@@ -86,6 +80,20 @@ func newWorld(t *testing.T, scopes ...int32) *world {
 	return w
 }
 
+// freePort is one that no other scope has.
+func (w *world) freePort() int {
+	for {
+		port := testbed.FreePort(w.t)
+		taken := port == w.xdsPort || port == w.modules.port
+		for _, other := range w.ports {
+			taken = taken || other == port
+		}
+		if !taken {
+			return port
+		}
+	}
+}
+
 // startControlPlane begins serving with an empty memory of proxies, as a started controller does.
 func (w *world) startControlPlane() {
 	w.t.Helper()
@@ -94,7 +102,7 @@ func (w *world) startControlPlane() {
 	if os.Getenv("DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	w.server = server.New(server.Options{
+	x := server.New(server.Options{
 		Hub: w.hub, Registry: w.registry, ModuleCluster: names.ModulesCluster, WaitForModule: w.wait,
 		Identify: func(context.Context, *corev3.Node) (types.NamespacedName, error) { return gateway, nil },
 		ModuleURL: func(digest string, q url.Values) string {
@@ -102,15 +110,17 @@ func (w *world) startControlPlane() {
 		},
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	})
+	w.server.Store(x)
 	var lis net.Listener
 	testbed.Eventually(w.t, soon, "the xDS port", func() (bool, string) {
 		var err error
 		lis, err = net.Listen("tcp", testbed.Address(w.xdsPort))
 		return err == nil, fmt.Sprint(err)
 	})
-	w.grpc = grpc.NewServer()
-	w.server.Register(w.grpc)
-	go func() { _ = w.grpc.Serve(lis) }()
+	g := grpc.NewServer(grpc.StreamInterceptor(w.lanes.intercept))
+	x.Register(g)
+	w.grpc = g // a restart replaces it
+	go func() { _ = g.Serve(lis) }()
 }
 
 func (w *world) stopControlPlane() { w.grpc.Stop() }
@@ -135,7 +145,9 @@ func (w *world) bootstrap() []byte {
 		}
 		return fmt.Sprintf(`{"name":%q,"type":"STATIC","connect_timeout":"1s"%s,"load_assignment":{"cluster_name":%q,"endpoints":[{"lb_endpoints":[{"endpoint":{"address":{"socket_address":{"address":"127.0.0.1","port_value":%d}}}}]}]}}`, name, options, name, port)
 	}
+	w.admin = testbed.FreePort(w.t)
 	return []byte(`{"node":{"id":"test","cluster":"default/gw"},
+"admin":{"address":{"socket_address":{"address":"127.0.0.1","port_value":` + strconv.Itoa(w.admin) + `}}},
 "dynamic_resources":{"ads_config":{"api_type":"DELTA_GRPC","transport_api_version":"V3","grpc_services":[{"envoy_grpc":{"cluster_name":"wasmpoint-xds"}}]},"lds_config":{"ads":{},"resource_api_version":"V3"},"cds_config":{"ads":{},"resource_api_version":"V3"}},
 "static_resources":{"clusters":[` + cluster(names.XDSCluster, w.xdsPort, true) + "," + cluster(names.ModulesCluster, w.modules.port, false) + `]}}`)
 }
@@ -213,117 +225,4 @@ func (w *world) entry(name, digest, config string) (build.Entry, *build.Variant)
 	}
 	v := build.NewVariant(p, digest)
 	return build.Entry{Plugin: p.Key, Fail: p.FailStrategy, Variants: []*build.Variant{v}, Wanted: v.Hash}, v
-}
-
-func listener(t *testing.T, name string, port int, slots []string) *cache.Resource {
-	t.Helper()
-	hcm := &hcmv3.HttpConnectionManager{
-		StatPrefix: "in",
-		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
-			Name: "r", VirtualHosts: []*routev3.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []*routev3.Route{{
-				Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
-				Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 200}},
-			}}}},
-		}},
-	}
-	for _, s := range slots {
-		hcm.HttpFilters = append(hcm.HttpFilters, &hcmv3.HttpFilter{Name: s, ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{
-			ConfigDiscovery: &corev3.ExtensionConfigSource{
-				ConfigSource: &corev3.ConfigSource{
-					ResourceApiVersion: corev3.ApiVersion_V3, InitialFetchTimeout: durationpb.New(0),
-					ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
-				},
-				TypeUrls: []string{"type.googleapis.com/envoy.extensions.filters.http.filter_chain.v3.FilterChainConfig"},
-			},
-		}})
-	}
-	hcm.HttpFilters = append(hcm.HttpFilters, &hcmv3.HttpFilter{
-		Name: "router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(t, &routerv3.Router{})},
-	})
-	return cache.NewResource(pack(t, &listenerv3.Listener{
-		Name: name,
-		Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-			Address: "127.0.0.1", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(port)},
-		}}},
-		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
-			Name: "hcm", ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(t, hcm)},
-		}}}},
-	}))
-}
-
-func pack(t *testing.T, m proto.Message) *anypb.Any {
-	t.Helper()
-	a, err := anypb.New(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// moduleServer serves modules by digest, with a delay or a failure when a test wants one.
-type moduleServer struct {
-	port   int
-	onDone func(string, url.Values, bool)
-
-	mu      sync.Mutex
-	modules map[string][]byte
-	delay   map[string]time.Duration
-	broken  map[string]bool
-	fetches map[string]int
-}
-
-func newModuleServer(t *testing.T, onDone func(string, url.Values, bool)) *moduleServer {
-	t.Helper()
-	m := &moduleServer{onDone: onDone, modules: map[string][]byte{}, delay: map[string]time.Duration{}, broken: map[string]bool{}, fetches: map[string]int{}}
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.port = lis.Addr().(*net.TCPAddr).Port
-	s := &http.Server{Handler: m, ReadHeaderTimeout: time.Second}
-	go func() { _ = s.Serve(lis) }()
-	t.Cleanup(func() { _ = s.Close() })
-	return m
-}
-
-func (m *moduleServer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	digest := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/modules/sha256/"), ".wasm")
-	m.mu.Lock()
-	body, delay, broken := m.modules[digest], m.delay[digest], m.broken[digest]
-	m.fetches[digest]++
-	m.mu.Unlock()
-	select {
-	case <-time.After(delay):
-	case <-r.Context().Done():
-		return
-	}
-	if body == nil || broken {
-		rw.WriteHeader(http.StatusServiceUnavailable)
-		m.onDone(digest, r.URL.Query(), false)
-		return
-	}
-	_, err := rw.Write(body)
-	m.onDone(digest, r.URL.Query(), err == nil)
-}
-
-// add makes a module available and returns its digest.
-func (m *moduleServer) add(body []byte) string {
-	sum := sha256.Sum256(body)
-	digest := hex.EncodeToString(sum[:])
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.modules[digest] = body
-	return digest
-}
-
-func (m *moduleServer) set(digest string, delay time.Duration, broken bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.delay[digest], m.broken[digest] = delay, broken
-}
-
-func (m *moduleServer) fetched(digest string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fetches[digest]
 }

@@ -111,7 +111,7 @@ func TestEverySlotTravelsAloneAndAtMostFourAreUnacknowledged(t *testing.T) {
 		return testbed.Hold
 	})
 	proxy.Subscribe(server.TypeExtensionConfig, slots, nil)
-	proxy.Wait(5*time.Second, "the first two of many", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) == 2 })
+	proxy.Wait(5*time.Second, "the first of many", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) == 1 })
 	for i := range 6 { // changes of single slots take the places that are kept for them, and no more
 		p.set(nil, int32(2000+i))
 		proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(int32(2000 + i))}, nil)
@@ -149,11 +149,11 @@ func TestAChangeOfOneSlotOvertakesAChangeOfMany(t *testing.T) {
 	proxy.Wait(5*time.Second, "all slots answered", func() bool { return len(proxy.Held(server.TypeExtensionConfig)) == 101 })
 	hold = true
 	p.set([]build.Entry{lua("wide", "-- wide")}, list...)
-	proxy.Wait(5*time.Second, "the wide change begins", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 103 })
+	proxy.Wait(5*time.Second, "the wide change begins", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 102 })
 	p.set([]build.Entry{lua("urgent", "-- urgent")}, 80)
 	// No answer of the proxy is needed: a place is kept for what changes alone.
-	proxy.Wait(5*time.Second, "the next response", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 104 })
-	if got := order[2]; got != slotName(80) {
+	proxy.Wait(5*time.Second, "the next response", func() bool { return len(proxy.Responses(server.TypeExtensionConfig)) >= 103 })
+	if got := order[1]; got != slotName(80) {
 		t.Errorf("after the responses under way came %s, want the urgent slot", got)
 	}
 }
