@@ -139,6 +139,43 @@ func TestAProxyThatRestartsAfterARefusalRunsTheLastGoodFromItsFirstAnswer(t *tes
 	w.stays(80, 200, "neighbour,good")
 }
 
+func TestARestartOfTheControlPlaneWhileAProxyStartsOpensNothing(t *testing.T) {
+	w := newWorld(t, 80)
+	digest := w.marker("slow")
+	w.modules.set(digest, time.Second, false)
+	e, _ := w.plugin("a", digest, "auth")
+	w.set(80, model.PhaseAuthn, e)
+	w.envoy()
+	testbed.Eventually(t, soon, "the fetch begins", func() (bool, string) { return w.modules.fetched(digest) > 0, "" })
+	w.restartControlPlane()
+	w.firstAnswer(80, "auth")
+	w.stays(80, 200, "auth")
+}
+
+func TestARestartOfTheControlPlaneAfterARefusalLeavesTheLastGoodInForce(t *testing.T) {
+	w := newWorld(t, 80)
+	digest := w.marker("m")
+	good, goodVariant := w.plugin("a", digest, "good")
+	neighbour, _ := w.plugin("b", digest, "neighbour")
+	w.set(80, model.PhaseAuthn, good, neighbour)
+	w.envoy()
+	w.wants(80, soon, 200, "neighbour,good")
+	l := w.load(80)
+	l.from("neighbour,good")
+	bad, badVariant := w.refusing("a", digest)
+	bad.Variants = append(bad.Variants, goodVariant)
+	w.set(80, model.PhaseAuthn, bad, neighbour)
+	w.refusal(soon, badVariant)
+	w.restartControlPlane()
+	w.refusal(soon, badVariant) // the new one finds out by itself
+	w.stays(80, 200, "neighbour,good")
+	l.mustHave.Store(nil)
+	changed, _ := w.plugin("b", digest, "changed")
+	w.set(80, model.PhaseAuthn, bad, changed)
+	w.wants(80, soon, 200, "changed,good")
+	l.stop(t)
+}
+
 // firstAnswer waits for a restarted proxy's first answer, which has to carry one of the given plugins.
 func (w *world) firstAnswer(port int32, plugins ...string) {
 	w.t.Helper()
