@@ -49,23 +49,23 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 			services = append(services, model.ServiceKey{Kind: string(ref.Kind), Namespace: ref.Namespace, Name: ref.Name})
 		}
 	}
+	touched := map[types.NamespacedName]bool{}
 	for _, gw := range gateways {
-		e.touched[gw] = true
+		touched[gw] = true
 	}
 	for _, s := range services {
 		rebuild = append(rebuild, e.placesOf(s)...)
 		for _, r := range e.store.RoutesToService(s) {
 			for _, gw := range store.ParentGateways(r) {
-				if !e.touched[gw] { // or everything is built anew
+				if !touched[gw] { // or everything is built anew
 					e.refreshEndpoints(gw, s)
 				}
 			}
 		}
 	}
-	for gw := range e.touched {
+	for gw := range touched {
 		e.rebuildGateway(gw)
 	}
-	clear(e.touched)
 	for _, scope := range rebuild {
 		e.rebuildPlace(scope)
 	}

@@ -74,9 +74,7 @@ type Engine struct {
 	places   map[model.Scope]attach.PlaceResult
 	gateways map[types.NamespacedName]*gatewayState
 	// dirty are the places whose slots are to be built again; changes, what goes to the cache at the end of a turn.
-	dirty map[model.Scope]bool
-	// touched are the gateways to rebuild in this turn.
-	touched      map[types.NamespacedName]bool
+	dirty        map[model.Scope]bool
 	changes      map[types.NamespacedName]*change
 	fleetChanged bool
 	goodChanged  bool
@@ -114,7 +112,7 @@ func New(o Options) (*Engine, error) {
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
 		gateways: map[types.NamespacedName]*gatewayState{}, dirty: map[model.Scope]bool{},
-		changes: map[types.NamespacedName]*change{}, touched: map[types.NamespacedName]bool{},
+		changes: map[types.NamespacedName]*change{},
 	}
 	e.tracker = attach.NewTracker(o.Attach)
 	e.store = e.tracker.Store()
@@ -127,7 +125,10 @@ func New(o Options) (*Engine, error) {
 func (e *Engine) Run(ctx context.Context) {
 	var saving sync.WaitGroup
 	saving.Go(func() { e.saver.run(ctx) })
-	defer saving.Wait()
+	defer func() {
+		saving.Wait()
+		e.saver.write() // what the loop's last turn left after the saver had ended
+	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

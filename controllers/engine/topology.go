@@ -29,7 +29,6 @@ type Network interface {
 // gatewayState is what the engine knows of one managed gateway.
 type gatewayState struct {
 	waypoint bool
-	class    string
 	address  netip.Addr
 	// since is when the gateway came under our care; conditions that were never otherwise carry it.
 	since time.Time
@@ -64,7 +63,6 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 		e.fleetChanged = true
 	}
 	waypoint := e.tracker.IsWaypoint(name)
-	state.class = string(gw.Spec.GatewayClassName)
 	if state.waypoint != waypoint {
 		state.waypoint, isNew = waypoint, true
 		for scope := range state.units {
