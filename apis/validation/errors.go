@@ -150,7 +150,7 @@ func child(s *structuralschema.Structural, step string) *structuralschema.Struct
 func nearest(name string, props map[string]structuralschema.Structural) string {
 	best, bestDistance := "", 3
 	for p := range props {
-		d := distance(strings.ToLower(name), strings.ToLower(p))
+		d := Distance(strings.ToLower(name), strings.ToLower(p))
 		if d < bestDistance || d == bestDistance && p < best {
 			best, bestDistance = p, d
 		}
@@ -159,25 +159,4 @@ func nearest(name string, props map[string]structuralschema.Structural) string {
 		return ""
 	}
 	return best
-}
-
-// distance is the Levenshtein distance, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	networkingv1 "github.com/wasmpoint/wasmpoint/apis/networking/v1"
+	"github.com/wasmpoint/wasmpoint/apis/validation"
 )
 
 // kind is what the loader knows of one kind of objects.
@@ -82,7 +83,7 @@ func find(apiVersion, name string) (k *kind, field, problem string) {
 	switch {
 	case group == v1alpha1.GroupName && guess == "":
 		return nil, "kind", fmt.Sprintf("%q is not a kind of %s; use %s", name, group, strings.Join(sortedKeys(known), " or "))
-	case guess != "" && (group != "" || strings.EqualFold(guess, name) || distance(guess, name) == 1):
+	case guess != "" && (group != "" || strings.EqualFold(guess, name) || validation.Distance(guess, name) == 1):
 		return nil, "kind", fmt.Sprintf("%q is not a kind of %s; did you mean %s?", name, apiVersion, guess)
 	}
 	return nil, "", ""

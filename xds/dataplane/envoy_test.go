@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 	"github.com/wasmpoint/wasmpoint/xds/build"
@@ -49,20 +49,6 @@ func (r *refusals) String() string {
 	return r.text.String()
 }
 
-// envoyBinary is the real Envoy; there is no test of this kind without it.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if p := os.Getenv("ENVOY"); p != "" {
-		return p
-	}
-	_, file, _, _ := runtime.Caller(0)
-	p := filepath.Join(filepath.Dir(file), "..", "..", ".tools", "envoy", "envoy", "_bin", "envoy")
-	if _, err := os.Stat(p); err != nil {
-		t.Fatalf("no Envoy at %s: run `make tools`, or set ENVOY to the binary", p)
-	}
-	return p
-}
-
 // freePort asks the system for a port that nobody uses.
 func freePort(t *testing.T) uint32 {
 	t.Helper()
@@ -78,7 +64,7 @@ func freePort(t *testing.T) uint32 {
 // active. It fails the test if Envoy refuses anything.
 func startEnvoy(t *testing.T, resources []Resource) (admin string) {
 	t.Helper()
-	binary := envoyBinary(t)
+	binary := testbed.EnvoyPath(t)
 	change := cache.Change{Resources: map[string]map[string]*cache.Resource{}, Slots: map[string]*build.Slot{}}
 	for _, r := range resources {
 		body, err := r.Any()
