@@ -21,7 +21,7 @@ func TestAPortThatIsNotServedIsNamedAndNotWaitedFor(t *testing.T) {
 	gw.Spec.Listeners = append(gw.Spec.Listeners, listener("tcp", 9000, "TCP"))
 	w.apply(gw, p)
 	w.module(one, "d1", "")
-	proxy := w.Engine.opts.Registry.Connect("proxy", named2("gw"), "1.40.0", time.Now())
+	proxy := w.opts.Registry.Connect("proxy", named2("gw"), "1.40.0", time.Now())
 	defer proxy.Disconnect()
 	s := w.snapshot()
 	if ports := s.Gateways[0].Ports; !slices.Equal(ports, []int32{80}) {
