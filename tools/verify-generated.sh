@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 sums() {
-  find apis manifests/crd \( -name 'zz_generated.*.go' -o -path 'manifests/crd/*.yaml' \) -print0 | sort -z | xargs -0 sha256sum
+  find apis manifests/crd manifests/chart/files manifests/install.yaml \( -name 'zz_generated.*.go' -o -name '*.yaml' \) -print0 | sort -z | xargs -0 sha256sum
 }
 
 before=$(sums)
