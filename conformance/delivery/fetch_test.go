@@ -23,7 +23,7 @@ func TestAFetchThatFailsLeavesTheOldModuleRunningAndHeals(t *testing.T) {
 	next, v := w.plugin("a", digest, "next")
 	next.Variants = append(next.Variants, oldVariant)
 	w.set(80, model.PhaseAuthn, next)
-	if text := w.refusal(soon, v); !strings.HasPrefix(text, "the proxy has not fetched the module: ") {
+	if text := w.refusal(soon, v); !strings.HasPrefix(text, "the proxy was not seen to fetch the module: ") {
 		t.Errorf("refusal %q, want one that says that the module is missing", text)
 	}
 	w.stays(80, 200, "old")

@@ -22,6 +22,18 @@ type laneStream struct {
 
 func (s *laneStream) Context() context.Context { return s.ctx }
 
+// RecvMsg ends with the context, as it does when the proxy's connection breaks.
+func (s *laneStream) RecvMsg(m any) error {
+	received := make(chan error, 1)
+	go func() { received <- s.ServerStream.RecvMsg(m) }()
+	select {
+	case err := <-received:
+		return err
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}
+
 func (l *lanes) intercept(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	if !strings.HasSuffix(info.FullMethod, "/DeltaExtensionConfigs") {
 		return handler(srv, stream)

@@ -117,7 +117,7 @@ func (w *world) startControlPlane() {
 		lis, err = net.Listen("tcp", testbed.Address(w.xdsPort))
 		return err == nil, fmt.Sprint(err)
 	})
-	g := grpc.NewServer(grpc.StreamInterceptor(w.lanes.intercept))
+	g := grpc.NewServer(append(server.GRPCOptions(), grpc.StreamInterceptor(w.lanes.intercept))...)
 	x.Register(g)
 	w.grpc = g // a restart replaces it
 	go func() { _ = g.Serve(lis) }()

@@ -17,6 +17,11 @@ const DefaultRootNamespace = "istio-system"
 // ClassIstioWaypoint is Istio's class of waypoints; a Gateway of it is a waypoint without further signs.
 const ClassIstioWaypoint = "istio-waypoint"
 
+// IstioAliases gives Istio's classes the meaning of ours (Config.ClassAliases), so that its manifests run unedited.
+func IstioAliases() map[string]string {
+	return map[string]string{"istio": extv1.ClassIngress, ClassIstioWaypoint: extv1.ClassWaypoint}
+}
+
 // Config is what the rules are told once, at the start.
 type Config struct {
 	// RootNamespace holds plugins that apply to all namespaces; "" means DefaultRootNamespace.

@@ -26,6 +26,7 @@ func FromWasmPlugin(in *v1alpha1.WasmPlugin) *Plugin {
 		refs, path = []v1alpha1.PolicyTargetReference{*in.Spec.TargetRef}, "spec.targetRef"
 	}
 	p.Targets = targets(refs, path, p.Namespace, &bad)
+	oneAttachment(&bad, in.Spec.Selector != nil, in.Spec.TargetRef != nil, in.Spec.TargetRefs != nil)
 	setWasm(p, &in.Spec.WasmConfig, "spec", &bad)
 	p.Invalid = bad.text()
 	return p
@@ -43,6 +44,7 @@ func FromTrafficExtension(in *v1alpha1.TrafficExtension) *Plugin {
 	p.Match = match(in.Spec.Match, &bad)
 	p.Selector = selector(in.Spec.Selector, &bad)
 	p.Targets = targets(in.Spec.TargetRefs, "spec.targetRefs", p.Namespace, &bad)
+	oneAttachment(&bad, in.Spec.Selector != nil, in.Spec.TargetRefs != nil)
 	switch {
 	case in.Spec.Wasm == nil && in.Spec.Lua == nil:
 		bad.add("spec: neither wasm nor lua is set; set exactly one of them")
@@ -68,6 +70,20 @@ func newPlugin(kind string, meta *metav1.ObjectMeta) *Plugin {
 		Type:         TypeHTTP,
 		FailStrategy: FailClose,
 		Isolated:     meta.Annotations[v1alpha1.AnnotationIsolated] == "true",
+	}
+}
+
+// oneAttachment is the CRD's rule, for an object that was stored before the CRD had it: nobody can tell which of several ways
+// to attach was meant.
+func oneAttachment(bad *problems, present ...bool) {
+	n := 0
+	for _, p := range present {
+		if p {
+			n++
+		}
+	}
+	if n > 1 {
+		bad.add("spec: only one of targetRefs or selector can be set")
 	}
 }
 

@@ -145,4 +145,34 @@ type Plugin struct {
 	SourceDir string
 	// Invalid says why the object breaks its schema or a rule that no schema can hold; "" when it is valid.
 	Invalid string
+	// Superseded is set on the last valid form of an object that is invalid now, and stays in force in its place; nil
+	// otherwise. Generation and all else are the older form's.
+	Superseded *Superseded
+}
+
+// Superseded is the current form of an object, in whose place an older one is in force.
+type Superseded struct {
+	// Generation is the object's metadata.generation.
+	Generation int64
+	// Invalid is why it cannot be in force.
+	Invalid string
+}
+
+// ObjectGeneration is the metadata.generation of the object as it is now, which is Generation but for a plugin whose
+// current form is superseded.
+func (p *Plugin) ObjectGeneration() int64 {
+	if p.Superseded != nil {
+		return p.Superseded.Generation
+	}
+	return p.Generation
+}
+
+// Supersede gives the form of an object that is to be in force: next, unless it is invalid and a valid one came before.
+func Supersede(before, next *Plugin) *Plugin {
+	if next.Invalid == "" || before == nil || before.Invalid != "" {
+		return next
+	}
+	kept := *before
+	kept.Superseded = &Superseded{Generation: next.Generation, Invalid: next.Invalid}
+	return &kept
 }

@@ -17,10 +17,8 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
 	"k8s.io/apimachinery/pkg/types"
 
-	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/addresses"
 	"github.com/wasmpoint/wasmpoint/controllers/admin"
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
@@ -105,7 +103,7 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 	hub := cache.NewHub()
 	changed := make(chan struct{}, 1)
 	s.registry = acks.NewRegistry(acks.Events{
-		Changed: func(types.NamespacedName) { signal(changed) },
+		Changed: func(acks.Change) { signal(changed) },
 		Runs:    func(variant string) { s.engine.ProxyRuns(variant) },
 	})
 	if s.fleet, err = newFleet(ctx, o, s.log, listeners[0].Addr().String(), listeners[1].Addr().String(), func() { signal(changed) }); err != nil {
@@ -154,10 +152,9 @@ func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 		},
 	})
 	s.modules.OnServed(x.Served)
-	s.grpc = grpc.NewServer(
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+	s.grpc = grpc.NewServer(append(server.GRPCOptions(),
 		grpc.MaxRecvMsgSize(maxRequest),
-	)
+	)...)
 	x.Register(s.grpc)
 	s.spawn(func() { _ = s.grpc.Serve(listeners[0]) }) // ends with Stop
 	for i, handler := range []http.Handler{s.modules.Handler(), admin.Handler(s)} {
@@ -200,14 +197,7 @@ func (s *instance) spawn(f func()) {
 
 // identify trusts the node's own word: xDS is on loopback, in plain text, for proxies of this very process.
 func (s *instance) identify(_ context.Context, node *corev3.Node) (types.NamespacedName, error) {
-	f := node.GetMetadata().GetFields()
-	gw := types.NamespacedName{
-		Namespace: f[bootstrap.MetadataNamespace].GetStringValue(), Name: f[bootstrap.MetadataGateway].GetStringValue(),
-	}
-	if gw.Namespace == "" || gw.Name == "" {
-		return gw, fmt.Errorf("node %q does not say whose proxy it is: set the node metadata %s and %s", node.GetId(), bootstrap.MetadataNamespace, bootstrap.MetadataGateway)
-	}
-	return gw, nil
+	return bootstrap.GatewayOf(node)
 }
 
 // aliases are Istio's class names, so that its manifests run unedited.
@@ -215,7 +205,7 @@ func aliases(o Options) map[string]string {
 	if !o.ClassAliases {
 		return nil
 	}
-	return map[string]string{"istio": extv1.ClassIngress, attach.ClassIstioWaypoint: extv1.ClassWaypoint}
+	return attach.IstioAliases()
 }
 
 // listen opens the three listeners, or none.

@@ -20,31 +20,34 @@ type Refusal struct {
 // Slot is what one proxy does with one slot.
 type Slot struct {
 	// Version is the last acknowledged version, "" while there is none.
-	Version string
+	Version string `json:"version,omitempty"`
 	// Running are the hashes of the variants in it (build.Variant.Hash).
-	Running []string
+	Running []string `json:"running,omitempty"`
 	// Denied are the plugins ("Kind ns/name") in whose place their fail strategy answers with an error.
-	Denied []string
+	Denied []string `json:"denied,omitempty"`
 	// Synced tells that the proxy has what it should have, given what it can run.
-	Synced bool
+	Synced bool `json:"synced,omitempty"`
 	// Refusal is the last NACK since the last ACK.
-	Refusal *Refusal
+	Refusal *Refusal `json:"refusal,omitempty"`
 }
 
 // Proxy is one connected Envoy. Values handed out are copies.
 type Proxy struct {
-	ID      string
-	Gateway types.NamespacedName
+	// Number tells entries of one registry apart: two Envoys may come with the same ID, and one that comes back is a new
+	// entry. It starts at 1 and is never used again.
+	Number  uint64               `json:"number"`
+	ID      string               `json:"id"`
+	Gateway types.NamespacedName `json:"gateway"`
 	// Envoy is the proxy's version, such as "1.40.0".
-	Envoy     string
-	Connected time.Time
-	Slots     map[string]Slot
+	Envoy     string          `json:"envoy,omitempty"`
+	Connected time.Time       `json:"connected"`
+	Slots     map[string]Slot `json:"slots,omitempty"`
 	// Refused holds, by variant hash, why this proxy cannot run a variant.
-	Refused map[string]Refusal
+	Refused map[string]Refusal `json:"refused,omitempty"`
 	// RefusedTypes holds, by type URL, why this proxy refused the last response of a type other than slots.
-	RefusedTypes map[string]Refusal
+	RefusedTypes map[string]Refusal `json:"refusedTypes,omitempty"`
 	// LastRefusal is the latest NACK of any type.
-	LastRefusal *Refusal
+	LastRefusal *Refusal `json:"lastRefusal,omitempty"`
 }
 
 // Runs tells whether the proxy acknowledged a slot with the variant in it.
@@ -59,10 +62,18 @@ func (p *Proxy) Runs(slot, variant string) bool {
 
 // Events tell what happens to proxies. Functions may be nil; they are called without locks held and must not block.
 type Events struct {
-	// Changed is called with the gateway whose proxies changed.
-	Changed func(gateway types.NamespacedName)
+	// Changed is called after every change of a proxy.
+	Changed func(Change)
 	// Runs is called with a variant that no proxy ran before and one runs now.
 	Runs func(variant string)
+}
+
+// Change tells what changed at a proxy of a gateway: one slot, what it says of one variant, or neither of the two (it came,
+// it went, or it refused another resource).
+type Change struct {
+	Gateway types.NamespacedName
+	Slot    string
+	Variant string
 }
 
 // Registry holds the connected proxies of this controller.
@@ -71,6 +82,8 @@ type Registry struct {
 
 	mu      sync.Mutex
 	proxies map[*Proxy]struct{}
+	// connects is the number of the latest proxy.
+	connects uint64
 	// running counts the slots that run a variant.
 	running map[string]int
 }
@@ -87,7 +100,11 @@ func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string
 		Slots: map[string]Slot{}, Refused: map[string]Refusal{}, RefusedTypes: map[string]Refusal{},
 	}
 	h := &Handle{registry: r, proxy: p}
-	h.change(func(*Proxy) { r.proxies[p] = struct{}{} })
+	h.change(Change{}, func(*Proxy) {
+		r.connects++
+		p.Number = r.connects
+		r.proxies[p] = struct{}{}
+	})
 	return h
 }
 
@@ -99,7 +116,7 @@ type Handle struct {
 
 // Disconnect removes the proxy.
 func (h *Handle) Disconnect() {
-	h.change(func(p *Proxy) {
+	h.change(Change{}, func(p *Proxy) {
 		for _, s := range p.Slots {
 			h.registry.count(s.Running, -1)
 		}
@@ -110,7 +127,7 @@ func (h *Handle) Disconnect() {
 // SetSlot records what the proxy does with a slot.
 func (h *Handle) SetSlot(name string, s Slot) {
 	var started []string
-	h.change(func(p *Proxy) {
+	h.change(Change{Slot: name}, func(p *Proxy) {
 		old := p.Slots[name].Running
 		p.Slots[name] = s
 		started = h.registry.count(s.Running, 1)
@@ -132,7 +149,7 @@ func (r *Registry) Running(variant string) bool {
 
 // DropSlot forgets a slot that the proxy no longer asks for.
 func (h *Handle) DropSlot(name string) {
-	h.change(func(p *Proxy) {
+	h.change(Change{Slot: name}, func(p *Proxy) {
 		h.registry.count(p.Slots[name].Running, -1)
 		delete(p.Slots, name)
 	})
@@ -140,7 +157,7 @@ func (h *Handle) DropSlot(name string) {
 
 // Refuse records why the proxy cannot run a variant; an empty text takes that back.
 func (h *Handle) Refuse(variant, text string, now time.Time) {
-	h.change(func(p *Proxy) {
+	h.change(Change{Variant: variant}, func(p *Proxy) {
 		if text == "" {
 			delete(p.Refused, variant)
 			return
@@ -152,7 +169,7 @@ func (h *Handle) Refuse(variant, text string, now time.Time) {
 
 // RefuseType records that the proxy refused the last response of a type; an empty text, that it took it.
 func (h *Handle) RefuseType(url, text string, now time.Time) {
-	h.change(func(p *Proxy) {
+	h.change(Change{}, func(p *Proxy) {
 		if text == "" {
 			delete(p.RefusedTypes, url)
 			return
@@ -164,15 +181,16 @@ func (h *Handle) RefuseType(url, text string, now time.Time) {
 
 // Nack records a refusal that belongs to no variant.
 func (h *Handle) Nack(text string, now time.Time) {
-	h.change(func(p *Proxy) { p.LastRefusal = &Refusal{Text: text, At: now} })
+	h.change(Change{}, func(p *Proxy) { p.LastRefusal = &Refusal{Text: text, At: now} })
 }
 
-func (h *Handle) change(f func(*Proxy)) {
+func (h *Handle) change(what Change, f func(*Proxy)) {
 	h.registry.mu.Lock()
 	f(h.proxy)
 	h.registry.mu.Unlock()
 	if h.registry.events.Changed != nil {
-		h.registry.events.Changed(h.proxy.Gateway)
+		what.Gateway = h.proxy.Gateway
+		h.registry.events.Changed(what)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAVariantIsReportedWhenTheFirstSlotRunsIt(t *testing.T) {
 
 func TestProxiesAreSortedCopies(t *testing.T) {
 	changed := map[types.NamespacedName]int{}
-	r := NewRegistry(Events{Changed: func(g types.NamespacedName) { changed[g]++ }})
+	r := NewRegistry(Events{Changed: func(c Change) { changed[c.Gateway]++ }})
 	b, a, o := r.Connect("b", gw, "1.40.0", now), r.Connect("a", gw, "1.40.0", now), r.Connect("a", other, "1.39.1", now)
 	a.SetSlot("s", Slot{Running: []string{"v"}})
 	a.Refuse("v", "no", now)
@@ -76,7 +76,7 @@ func TestProxiesAreSortedCopies(t *testing.T) {
 }
 
 func TestARegistryIsSafeForManyStreams(t *testing.T) {
-	r := NewRegistry(Events{Runs: func(string) {}, Changed: func(types.NamespacedName) {}})
+	r := NewRegistry(Events{Runs: func(string) {}, Changed: func(Change) {}})
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {

@@ -45,6 +45,8 @@ type Config struct {
 	// XDS is the controller's xDS server, Modules its module server.
 	XDS     string
 	Modules string
+	// TLS is how both are spoken to; nil means plain text.
+	TLS *TLS
 	// Admin is Envoy's own admin endpoint: loopback or a Unix socket, because it needs no password.
 	Admin string
 	// Metadata are further entries of the node's metadata.
@@ -85,11 +87,11 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 			return nil, fmt.Errorf("bootstrap: Admin %q is not a loopback address; Envoy's admin endpoint lets everybody stop the proxy", c.Admin)
 		}
 	}
-	xds, err := cluster("XDS", names.XDSCluster, c.XDS, true)
+	xds, err := cluster("XDS", names.XDSCluster, c.XDS, true, c.TLS)
 	if err != nil {
 		return nil, err
 	}
-	modules, err := cluster("Modules", names.ModulesCluster, c.Modules, false)
+	modules, err := cluster("Modules", names.ModulesCluster, c.Modules, false, c.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 }
 
 // cluster is a static cluster with one endpoint. The keepalive finds a controller that vanished without a word.
-func cluster(field, name, where string, http2 bool) (*clusterv3.Cluster, error) {
+func cluster(field, name, where string, http2 bool, secure *TLS) (*clusterv3.Cluster, error) {
 	a, err := address(field, where)
 	if err != nil {
 		return nil, err
@@ -153,6 +155,11 @@ func cluster(field, name, where string, http2 bool) (*clusterv3.Cluster, error) 
 	if s := a.GetSocketAddress(); s != nil && net.ParseIP(s.Address) == nil {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_ALL
+	}
+	if secure != nil {
+		if c.TransportSocket, err = secure.socket(http2); err != nil {
+			return nil, err
+		}
 	}
 	if !http2 {
 		return c, nil

@@ -30,6 +30,8 @@ type Delivery struct {
 	// Attempt differs between two sendings of equal content: Envoy ignores bytes that equal the last it was sent, even
 	// if it refused them (facts: measured on 1.39 and 1.40).
 	Attempt int
+	// Epoch differs between two streams to one proxy, for the same reason.
+	Epoch string
 }
 
 // FetchTimeout bounds the proxy's own fetch of a module from the module server.
@@ -80,10 +82,13 @@ func httpFilter(c Choice, d Delivery) (*corev3.TypedExtensionConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The name is free text to Envoy; it carries the attempt so that a Lua-only chain differs in a byte as well.
+	// The name is free text to Envoy; it carries attempt and epoch so that a Lua-only chain differs in a byte as well.
 	name := c.Plugin.Namespace + "." + c.Plugin.Name
 	if d.Attempt > 0 {
 		name += "~" + strconv.Itoa(d.Attempt)
+	}
+	if d.Epoch != "" {
+		name += "~" + d.Epoch
 	}
 	return &corev3.TypedExtensionConfig{Name: name, TypedConfig: inner}, nil
 }

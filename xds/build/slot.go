@@ -1,8 +1,7 @@
 package build
 
 import (
-	"bytes"
-	"encoding/json"
+	"slices"
 
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
@@ -34,31 +33,11 @@ func (s *Slot) Equal(o *Slot) bool {
 	if s == nil || o == nil {
 		return s == o
 	}
-	a, errA := json.Marshal(s.key())
-	b, errB := json.Marshal(o.key())
-	return errA == nil && errB == nil && bytes.Equal(a, b)
+	return s.Name == o.Name && s.Network == o.Network && slices.EqualFunc(s.Entries, o.Entries, Entry.equal)
 }
 
-type entryKey struct {
-	Plugin   model.Key
-	Fail     model.FailStrategy
-	Variants []string
-	Wanted   string
-	Pending  bool
-}
-
-func (s *Slot) key() any {
-	keys := make([]entryKey, 0, len(s.Entries))
-	for _, e := range s.Entries {
-		k := entryKey{Plugin: e.Plugin, Fail: e.Fail, Wanted: e.Wanted, Pending: e.Pending}
-		for _, v := range e.Variants {
-			k.Variants = append(k.Variants, v.Hash)
-		}
-		keys = append(keys, k)
-	}
-	return struct {
-		Name    string
-		Network bool
-		Entries []entryKey
-	}{s.Name, s.Network, keys}
+// equal compares variants by their hashes, which stand for all of them but the generation.
+func (e Entry) equal(o Entry) bool {
+	return e.Plugin == o.Plugin && e.Fail == o.Fail && e.Wanted == o.Wanted && e.Pending == o.Pending &&
+		slices.EqualFunc(e.Variants, o.Variants, func(a, b *Variant) bool { return a.Hash == b.Hash })
 }

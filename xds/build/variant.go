@@ -30,6 +30,9 @@ type Variant struct {
 	Network bool               `json:"network,omitempty"`
 	// Hash identifies the variant.
 	Hash string `json:"hash"`
+	// Source is the plugin as it was, without its configuration: where it is to stand. It is no part of the identity. Should
+	// the object become invalid, this is what stays in force, also over a restart.
+	Source *model.Plugin `json:"source,omitempty"`
 }
 
 // NewVariant makes the variant of a valid plugin whose module has the given digest ("" for Lua).
@@ -42,7 +45,34 @@ func NewVariant(p *model.Plugin, digest string) *Variant {
 		v.VMID = vmID(p, digest)
 	}
 	v.Hash = v.hash()
+	v.Source = withoutConfig(p)
 	return v
+}
+
+func withoutConfig(p *model.Plugin) *model.Plugin {
+	out := *p
+	out.Lua, out.Superseded = "", nil
+	if p.Wasm != nil {
+		wasm := *p.Wasm
+		wasm.Config = nil
+		out.Wasm = &wasm
+	}
+	return &out
+}
+
+// Restore is the plugin of which this is a variant, nil when a former release kept the variant without it.
+func (v *Variant) Restore() *model.Plugin {
+	if v.Source == nil {
+		return nil
+	}
+	out := *v.Source
+	out.Lua = v.Lua
+	if out.Wasm != nil {
+		wasm := *out.Wasm
+		wasm.Config = v.Config
+		out.Wasm = &wasm
+	}
+	return &out
 }
 
 // Name is the plugin's name inside Envoy: the tag of its statistics and the name in Envoy's refusals.
@@ -60,7 +90,7 @@ func vmID(p *model.Plugin, digest string) string {
 
 func (v *Variant) hash() string {
 	w := *v
-	w.Generation, w.Hash = 0, ""
+	w.Generation, w.Hash, w.Source = 0, "", nil
 	return hashOf(w)[:24]
 }
 

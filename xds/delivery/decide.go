@@ -1,11 +1,15 @@
 // Package delivery decides what one proxy gets: which variant stands in each plugin's place of a slot, and which code
 // has to be brought into the proxy's cache before the slot may be touched. All of it is pure; package server acts on it.
 //
-// The rule behind everything: a real slot is only ever changed to something that the proxy takes at once. Whatever the
-// proxy did not prove to run goes through the prefetch lane first: a slot in a listener that takes no traffic, with a
-// stream of its own. There a refusal names its one plugin and harms nobody; on the stream of the real slots it would be
-// told to all of them, and end the warming of every one that was not answered yet (measured on Envoy 1.40: LIVE with 500
-// for every request).
+// The rule behind everything: a real slot is only ever changed to something that the proxy takes or refuses at once. Code
+// that the proxy did not prove to run goes through the prefetch lane first: a slot in a listener that takes no traffic,
+// with a stream of its own. There a refusal names its one plugin and harms nobody.
+//
+// Another form (configuration, VM identity) of code that the proxy runs goes straight into the slot: what can happen is
+// that the proxy refuses it, and then what stands there stays. Which plugin is to blame the lane finds out, and what was
+// refused once does not go straight again. This holds only while no slot of the stream is warming: a refusal is told to
+// all of them, and ends the warming of every one that was not answered yet (measured on Envoy 1.40: LIVE with 500 for
+// every request). Until then the lane is the way for all.
 package delivery
 
 import (
@@ -17,8 +21,14 @@ import (
 type Knowledge interface {
 	// Good tells that the proxy acknowledged the variant, in the lane or in a slot.
 	Good(variant string) bool
+	// There tells that the proxy surely has the variant's code now. One that was good for days is good where it runs, but its
+	// code may have left the proxy's cache.
+	There(v *build.Variant) bool
 	// Bad tells that the proxy had the code of the variant and refused it.
 	Bad(variant string) bool
+	// Direct tells that a variant may go straight into a slot that stands, though it is not known as good: the proxy has
+	// its code, did not refuse the variant, and no slot of the stream is warming.
+	Direct(v *build.Variant) bool
 	// Overdue tells that the proxy could not get the variant for so long that its fail strategy acts.
 	Overdue(variant string) bool
 }
@@ -65,7 +75,7 @@ func (s State) Has(plugin model.Key) (c build.Choice, ok bool) {
 func Decide(slot *build.Slot, s State, k Knowledge) Decision {
 	d := Decision{Settled: true}
 	for _, e := range slot.Entries {
-		o := decideEntry(e, s, k)
+		o := decideEntry(e, slot.Network, s, k)
 		d.Lanes = append(d.Lanes, o.lanes...)
 		d.Settled = d.Settled && len(o.lanes) == 0 && !o.wait
 		d.Wait = d.Wait || o.wait
@@ -88,13 +98,13 @@ type outcome struct {
 	wait, coming bool
 }
 
-func decideEntry(e build.Entry, s State, k Knowledge) outcome {
+func decideEntry(e build.Entry, network bool, s State, k Knowledge) outcome {
 	var lanes []*build.Variant
 	for _, v := range e.Variants {
 		if k.Bad(v.Hash) {
 			continue
 		}
-		if k.Good(v.Hash) {
+		if k.Good(v.Hash) && (s.Held || k.There(v)) || direct(e, v, network, s, k) {
 			return outcome{choice: build.Choice{Plugin: e.Plugin, Variant: v}, include: true, lanes: lanes}
 		}
 		lanes = append(lanes, v)
@@ -111,6 +121,16 @@ func decideEntry(e build.Entry, s State, k Knowledge) outcome {
 	}
 	c, include := FailStrategy(e)
 	return outcome{choice: c, include: include, lanes: lanes}
+}
+
+// direct tells that a variant goes straight into the slot. A network plugin does so only where it stands already: slots
+// that rotate refuse connections until all have changed, and a refusal would prolong that.
+func direct(e build.Entry, v *build.Variant, network bool, s State, k Knowledge) bool {
+	if !s.Held || !k.Direct(v) {
+		return false
+	}
+	_, stands := s.Has(e.Plugin)
+	return stands || !network
 }
 
 // interim is what stands in a plugin's place while its code is on the way: what stood there before; nothing if it is new

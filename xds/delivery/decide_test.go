@@ -7,11 +7,13 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/build"
 )
 
-type known struct{ good, bad, overdue map[string]bool }
+type known struct{ good, bad, overdue, direct, old map[string]bool }
 
-func (k known) Good(v string) bool    { return k.good[v] }
-func (k known) Bad(v string) bool     { return k.bad[v] }
-func (k known) Overdue(v string) bool { return k.overdue[v] }
+func (k known) Good(v string) bool           { return k.good[v] }
+func (k known) There(v *build.Variant) bool  { return !k.old[v.Hash] }
+func (k known) Direct(v *build.Variant) bool { return k.direct[v.Hash] }
+func (k known) Bad(v string) bool            { return k.bad[v] }
+func (k known) Overdue(v string) bool        { return k.overdue[v] }
 
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
@@ -77,6 +79,33 @@ func TestASlotIsOnlyChangedToWhatTheProxyTakesAtOnce(t *testing.T) {
 		{
 			name:    "a variant that the proxy acknowledged goes straight in, also into a warming slot",
 			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, known: known{good: set("a1")}, want: []string{"a1"},
+		},
+		{
+			name:    "unless its code may have left the proxy's cache since: a refusal there would end the warming of all",
+			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, known: known{good: set("a1"), old: set("a1")}, lanes: []string{"a1"}, wait: true,
+		},
+		{
+			name:    "what a slot runs for days stays, whether its code is in the cache or not",
+			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, state: holds("a1"), known: known{good: set("a1"), old: set("a1")}, want: []string{"a1"},
+		},
+		{
+			name:    "another form of code that runs goes straight into a slot that stands",
+			entries: []build.Entry{entry(model.FailClose, "a", "a1"), entry(model.FailClose, "b", "b2", "b1")}, state: holds("b1"),
+			known: known{direct: set("a1", "b2")}, want: []string{"a1", "b2"},
+		},
+		{
+			name:    "but not into one whose content is unknown",
+			entries: []build.Entry{entry(model.FailClose, "a", "a1")}, known: known{direct: set("a1")}, lanes: []string{"a1"}, wait: true,
+		},
+		{
+			name:    "beside a neighbour that has to go through the lane, which stays as it is",
+			entries: []build.Entry{entry(model.FailClose, "a", "a2"), entry(model.FailClose, "b", "b2", "b1")}, state: holds("a1", "b1"),
+			known: known{direct: set("a2")}, want: []string{"a2", "b1"}, lanes: []string{"b2"},
+		},
+		{
+			name:    "what was refused before is not tried straight",
+			entries: []build.Entry{entry(model.FailClose, "a", "a2", "a1")}, state: holds("a1"), known: known{bad: set("a2"), good: set("a1"), direct: set("a2")},
+			want: []string{"a1"},
 		},
 		{
 			name:    "a refused variant gives way to the last good one",

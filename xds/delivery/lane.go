@@ -13,6 +13,9 @@ const (
 	settleAfterFetch = 15 * time.Millisecond
 	// secondStrike separates two refusals of fetched code: one alone may have crossed the fetch.
 	secondStrike = 200 * time.Millisecond
+	// secondStrikeOld does so if the code was there long ago: the first refusal may have started a fetch whose end we have not
+	// seen, so it is longer than any fetch.
+	secondStrikeOld = build.FetchTimeout + 5*time.Second
 	// firstRetry and maxRetry bound the pushes while no fetch was seen. Envoy keeps a failed fetch in a negative cache
 	// for about 10 s.
 	firstRetry = 500 * time.Millisecond
@@ -28,22 +31,40 @@ type Job struct {
 	// RetryAt is when to push (again); zero means at once.
 	RetryAt time.Time
 
-	// hadModule tells that the proxy had the module before, so that a refusal is about the variant at once.
-	hadModule bool
-	// served tells that the proxy has the bytes, hadCode that it had them at the last push already.
-	served, hadCode bool
-	strikes         int
-	unserved        int
+	code Code
+	// served tells that the proxy has the bytes, servedBefore that it had them at the last push already.
+	served, servedBefore bool
+	strikes              int
+	unserved             int
 }
 
+// Code is what is known of a variant's module in the proxy when the variant's way through the lane begins.
+type Code int
+
+// What may be known.
+const (
+	// CodeUnknown: the first refusal is the ordinary one, which starts the fetch.
+	CodeUnknown Code = iota
+	// CodeOld: the proxy ran it, but may have dropped it since.
+	CodeOld
+	// CodeThere: the proxy has it, so a refusal is about the variant.
+	CodeThere
+)
+
 // NewJob starts a job; its first push is due at once.
-func NewJob(v *build.Variant, hadModule bool) *Job {
-	return &Job{Variant: v, hadModule: hadModule || v.Digest == ""}
+func NewJob(v *build.Variant, code Code) *Job {
+	if v.Digest == "" {
+		code = CodeThere // Lua has none
+	}
+	return &Job{Variant: v, code: code}
 }
 
 // Pushed notes a push. Only its answer tells about the code that the proxy had by then: the first refusal often arrives
 // after the fetch that it caused.
-func (j *Job) Pushed() { j.hadCode = j.served || j.hadModule }
+func (j *Job) Pushed() { j.servedBefore = j.served }
+
+// Unbuilt notes that there was nothing to push, which is tried again later.
+func (j *Job) Unbuilt(now time.Time) { j.RetryAt = now.Add(maxRetry) }
 
 // Outcome is what a refusal meant.
 type Outcome int
@@ -62,17 +83,20 @@ const (
 
 // Refused handles a NACK of the last push.
 func (j *Job) Refused(now time.Time) Outcome {
-	if j.hadCode {
+	if j.served && !j.servedBefore {
+		j.RetryAt = now.Add(settleAfterFetch)
+		return Fetching
+	}
+	if j.served || j.code != CodeUnknown {
 		j.strikes++
 		if j.strikes >= strikesToRefuse {
 			return Final
 		}
 		j.RetryAt = now.Add(secondStrike)
+		if !j.served && j.code == CodeOld {
+			j.RetryAt = now.Add(secondStrikeOld)
+		}
 		return Doubtful
-	}
-	if j.served {
-		j.RetryAt = now.Add(settleAfterFetch)
-		return Fetching
 	}
 	wait := firstRetry << min(j.unserved, 5)
 	j.RetryAt = now.Add(min(wait, maxRetry))
@@ -90,6 +114,9 @@ func (j *Job) Served(complete bool, now time.Time) {
 			j.RetryAt = now.Add(maxRetry)
 		}
 		return
+	}
+	if !j.served {
+		j.strikes = 0 // the proxy fetched: it did not have the code when it refused
 	}
 	j.served = true
 	if !j.RetryAt.IsZero() {

@@ -8,7 +8,7 @@ import (
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
-	j := NewJob(variant("a1"), false)
+	j := NewJob(variant("a1"), CodeUnknown)
 	j.Pushed()
 	if got := j.Refused(start); got != Fetching {
 		t.Fatalf("outcome %v, want Fetching", got)
@@ -20,7 +20,7 @@ func TestTheFirstRefusalMeansThatTheProxyFetches(t *testing.T) {
 }
 
 func TestCodeThatWasFetchedAndRefusedTwiceIsRefusedForGood(t *testing.T) {
-	j := NewJob(variant("a1"), false)
+	j := NewJob(variant("a1"), CodeUnknown)
 	j.Pushed()
 	j.Refused(start)
 	j.Served(true, start)
@@ -35,7 +35,7 @@ func TestCodeThatWasFetchedAndRefusedTwiceIsRefusedForGood(t *testing.T) {
 }
 
 func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.T) {
-	j := NewJob(variant("a1"), false)
+	j := NewJob(variant("a1"), CodeUnknown)
 	now := start
 	for i := range 50 {
 		j.Pushed()
@@ -54,7 +54,7 @@ func TestAProxyThatNeverFetchesIsTriedForEverAndNeverBlamesThePlugin(t *testing.
 }
 
 func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
-	j := NewJob(variant("a1"), false)
+	j := NewJob(variant("a1"), CodeUnknown)
 	j.Pushed()
 	j.Refused(start)
 	j.Served(false, start)
@@ -64,7 +64,7 @@ func TestAFailedFetchIsTriedAgainAfterEnvoysNegativeCache(t *testing.T) {
 }
 
 func TestARefusalOfAModuleThatTheProxyHadIsAboutThePlugin(t *testing.T) {
-	j := NewJob(variant("a1"), true)
+	j := NewJob(variant("a1"), CodeThere)
 	j.Pushed()
 	if got := j.Refused(start); got != Doubtful {
 		t.Fatalf("outcome %v, want Doubtful", got)
@@ -76,7 +76,7 @@ func TestARefusalOfAModuleThatTheProxyHadIsAboutThePlugin(t *testing.T) {
 }
 
 func TestARefusalThatArrivesAfterItsFetchIsNotHeldAgainstThePlugin(t *testing.T) {
-	j := NewJob(variant("a1"), false)
+	j := NewJob(variant("a1"), CodeUnknown)
 	j.Pushed()
 	j.Served(true, start) // a small module is served before the refusal that began the fetch is here
 	if got := j.Refused(start); got != Fetching {
@@ -84,5 +84,34 @@ func TestARefusalThatArrivesAfterItsFetchIsNotHeldAgainstThePlugin(t *testing.T)
 	}
 	if wait := j.RetryAt.Sub(start); wait != settleAfterFetch {
 		t.Errorf("next push after %v, want %v", wait, settleAfterFetch)
+	}
+}
+
+func TestOldCodeGetsTheTimeOfAFetchThatNobodySaw(t *testing.T) {
+	j := NewJob(variant("a1"), CodeOld)
+	j.Pushed()
+	if got := j.Refused(start); got != Doubtful {
+		t.Fatalf("outcome %v, want Doubtful", got)
+	}
+	if wait := j.RetryAt.Sub(start); wait != secondStrikeOld {
+		t.Errorf("next push after %v, want %v", wait, secondStrikeOld)
+	}
+	j.Pushed()
+	if got := j.Refused(start); got != Final {
+		t.Fatalf("outcome %v, want Final", got)
+	}
+}
+
+func TestARefusalOfOldCodeThatTheProxyThenFetchesIsNotHeldAgainstThePlugin(t *testing.T) {
+	j := NewJob(variant("a1"), CodeOld)
+	j.Pushed()
+	j.Refused(start)
+	j.Served(true, start.Add(time.Second))
+	if want := start.Add(time.Second + settleAfterFetch); !j.RetryAt.Equal(want) {
+		t.Errorf("next push at %v, want shortly after the fetch, %v", j.RetryAt, want)
+	}
+	j.Pushed()
+	if got := j.Refused(start); got != Doubtful {
+		t.Fatalf("first refusal after the fetch: %v, want Doubtful", got)
 	}
 }

@@ -1,11 +1,14 @@
 package server
 
 import (
-	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/xds/build"
 	"github.com/wasmpoint/wasmpoint/xds/delivery"
@@ -14,6 +17,9 @@ import (
 // laneIdle is how long the lane keeps its last plugin before it is emptied, so that the plugin's VM does not outlive its
 // use. Long enough for the real slots to take the VM over.
 const laneIdle = 5 * time.Second
+
+// emptyVersion is the version of an empty lane.
+const emptyVersion = "empty"
 
 // lane is the prefetch slot of one proxy and the variants that go through it. One is enough: it is busy only from a push
 // to its answer, while fetches go on in the proxy side by side.
@@ -28,8 +34,11 @@ type lane struct {
 	attempt  int
 	inflight bool
 	// nonce is of the response under way; its answer may never come when the stream ends.
-	nonce     string
-	filled    bool
+	nonce  string
+	filled bool
+	// greet tells that the stream is new: its slot is answered at once with an empty chain, so that its listener warms. One that
+	// comes back with the empty chain has warmed long ago.
+	greet     bool
 	idleSince time.Time
 }
 
@@ -41,21 +50,29 @@ type want struct {
 
 // laneConn is the stream of a prefetch slot.
 type laneConn struct {
-	name   string
-	stream deltaStream
-	end    context.CancelFunc
+	name       string
+	stream     deltaStream
+	gateway    types.NamespacedName
+	node, peer string
+	// presented is the version that the proxy already has of the slot when it opens the stream.
+	presented string
+	// number orders lanes and sessions by their age.
+	number uint64
+	// session is the one that uses it, nil while none is there. The server's lock is held to change it.
+	session atomic.Pointer[session]
+	// mu is held while something is written: a lane may change its session meanwhile.
+	mu sync.Mutex
 }
 
 func newLane(t *slotTable) *lane { return &lane{t: t, wanted: map[string]*want{}} }
 
-// attach takes a newly opened stream. The slot is answered at once with an empty chain, so that its listener warms.
-func (l *lane) attach(c *laneConn) error {
+// attach takes a newly opened stream.
+func (l *lane) attach(c *laneConn) {
 	if l.conn != nil {
-		l.conn.end()
 		l.detach(l.conn)
 	}
-	l.conn = c
-	return l.push(nil)
+	l.conn, l.greet = c, c.presented != emptyVersion
+	c.presented = "" // it is of this moment
 }
 
 func (l *lane) detach(c *laneConn) {
@@ -72,7 +89,7 @@ func (l *lane) need(st *slotState, variants []*build.Variant, now time.Time) {
 		w := l.wanted[v.Hash]
 		if w == nil {
 			l.order++
-			w = &want{job: delivery.NewJob(v, l.t.known.modules[v.Digest]), slots: map[string]bool{}, order: l.order}
+			w = &want{job: delivery.NewJob(v, l.t.known.code(v.Digest, now)), slots: map[string]bool{}, order: l.order}
 			l.wanted[v.Hash] = w
 			l.t.known.asked(v.Hash, now)
 		}
@@ -126,58 +143,73 @@ func (l *lane) served(f fetch, now time.Time) {
 }
 
 // send pushes the variant whose turn it is, or empties a lane that nobody used for a while.
-func (l *lane) send(now time.Time) error {
+func (l *lane) send(now time.Time) {
 	if l.conn == nil || l.inflight {
-		return nil
+		return
+	}
+	if l.greet {
+		l.greet = false
+		l.push(nil, now)
+		return
 	}
 	if w := l.next(now); w != nil {
-		return l.push(w.job)
+		l.push(w.job, now)
+		return
 	}
 	if l.filled && len(l.wanted) == 0 && !now.Before(l.idleSince.Add(laneIdle)) {
-		return l.push(nil)
+		l.push(nil, now)
 	}
-	return nil
 }
 
 // next is the variant that was asked for last among those that are due: what changes now goes before what is being
-// worked off.
+// worked off. Each fourth time it is the one that waited longest, which changes without a pause must not keep back.
 func (l *lane) next(now time.Time) *want {
+	oldest := l.attempt%4 == 3
 	var next *want
 	for _, w := range l.wanted {
-		if !now.Before(w.job.RetryAt) && (next == nil || w.order > next.order) {
+		if !now.Before(w.job.RetryAt) && (next == nil || w.order > next.order != oldest) {
 			next = w
 		}
 	}
 	return next
 }
 
-func (l *lane) push(job *delivery.Job) error {
+func (l *lane) push(job *delivery.Job, now time.Time) {
 	var choices []build.Choice
-	version := "empty"
+	version := emptyVersion
 	l.attempt++
 	if job != nil {
 		choices = []build.Choice{{Plugin: job.Variant.Plugin, Variant: job.Variant}}
 		version = fmt.Sprintf("%s-%d", job.Variant.Hash, l.attempt)
-		job.Pushed()
 	}
 	// The lane is always an HTTP slot: Envoy's code cache is one for the whole process, and a network plugin's module loads
 	// in an HTTP filter that takes no traffic as well.
 	conn := l.conn
-	body, err := build.Resource(conn.name, false, choices, l.t.delivery(l.attempt))
-	if err != nil {
-		return err
+	body, err := build.Resource(conn.name, false, choices, l.t.laneDelivery(l.attempt))
+	if err != nil { // the session goes on: others' variants and its timers are not to wait for this one
+		l.t.s.log.Error("plugin cannot be built", "slot", conn.name, "version", version, "error", err)
+		if l.idleSince = now; job != nil {
+			job.Unbuilt(now)
+		}
+		return
+	}
+	if job != nil {
+		job.Pushed()
 	}
 	l.inflight, l.filled = true, job != nil
-	l.nonce, err = l.t.s.respond(conn.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(conn.name, version, body)}, nil, func(nack string) {
+	l.nonce = l.t.s.awaitLane(func(nack string) {
 		l.inflight = false
 		if job != nil {
 			l.answered(job, nack)
 		}
 	})
-	if err != nil {
-		conn.end() // the proxy opens another one
+	// One response at a time is under way in a lane, so this does not wait for the client.
+	l.t.s.server.opts.Hooks.pushed(TypeExtensionConfig, true)
+	if conn.send(l.t.s, &discoveryv3.DeltaDiscoveryResponse{
+		TypeUrl: TypeExtensionConfig, Nonce: l.nonce, Resources: []*discoveryv3.Resource{resource(conn.name, version, body)},
+	}) != nil {
+		l.detach(conn) // it is broken, which its reader sees as well, or another session's
 	}
-	return nil
 }
 
 // answered handles the lane's ACK or NACK.
@@ -186,14 +218,14 @@ func (l *lane) answered(job *delivery.Job, nack string) {
 	hash := job.Variant.Hash
 	l.idleSince = now
 	if nack == "" {
-		l.t.known.proven(job.Variant)
-		l.proven(job.Variant)
+		l.t.known.proven(job.Variant, now)
+		l.proven(job.Variant, now)
 		return
 	}
 	switch job.Refused(now) {
 	case delivery.Fetching:
 	case delivery.Unfetched:
-		l.t.s.proxy.Refuse(hash, "the proxy has not fetched the module: "+nack, now)
+		l.t.s.proxy.Refuse(hash, "the proxy was not seen to fetch the module: "+nack, now)
 	case delivery.Doubtful:
 		l.t.s.proxy.Refuse(hash, nack, now)
 	case delivery.Final:
@@ -204,15 +236,15 @@ func (l *lane) answered(job *delivery.Job, nack string) {
 	}
 }
 
-// proven ends the way of a variant that the proxy took, here or in a slot. Its module is in the proxy, so what another
-// variant of it is refused for is not that.
-func (l *lane) proven(v *build.Variant) {
+// proven ends the way of a variant that the proxy took, here or in a slot. If it did so now, its module is in the proxy, so
+// what another variant of it is refused for is not that. One that it took some time ago (zero) it may have dropped since.
+func (l *lane) proven(v *build.Variant, now time.Time) {
 	if l.wanted[v.Hash] != nil {
 		l.t.s.proxy.Refuse(v.Hash, "", time.Time{})
 		l.finish(v.Hash)
 	}
-	if v.Digest != "" {
-		l.served(fetch{v.Digest, true}, l.t.s.server.opts.Now())
+	if v.Digest != "" && !now.IsZero() {
+		l.served(fetch{v.Digest, true}, now)
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/cache"
 )
 
-// Options configure a Server. All fields but Logger and Now are needed.
+// Options configure a Server. All fields but Logger, Now and Hooks are needed.
 type Options struct {
 	Hub      *cache.Hub
 	Registry *acks.Registry
@@ -41,6 +41,7 @@ type Options struct {
 	WaitForModule time.Duration
 	Logger        *slog.Logger
 	Now           func() time.Time
+	Hooks         Hooks
 }
 
 // Server answers streams. Register it with Register.
@@ -49,11 +50,16 @@ type Server struct {
 	extensionv3.UnimplementedExtensionConfigDiscoveryServiceServer
 	opts Options
 	ids  atomic.Uint64
+	// shut tells that the gate is shut (SetServing).
+	shut   atomic.Bool
+	epochs *epochs
+	pool   pool
 
 	mu       sync.Mutex
 	sessions map[string]*session
-	// joined is closed and renewed when a session begins, for lanes that wait for theirs.
-	joined chan struct{}
+	fleets   map[types.NamespacedName]*fleet
+	// lanes are the open prefetch lanes.
+	lanes map[*laneConn]struct{}
 }
 
 // DefaultWaitForModule is how long a plugin waits for its module before its fail strategy acts (the design's 30 s).
@@ -70,9 +76,12 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{opts: o, sessions: map[string]*session{}, joined: make(chan struct{})}
-	// A session's number stands in the addresses of modules. It never comes again after a restart: Envoy would take the
-	// same bytes for what it was sent before, and refused, and acknowledge them without looking.
+	s := &Server{
+		opts: o, sessions: map[string]*session{}, fleets: map[types.NamespacedName]*fleet{}, lanes: map[*laneConn]struct{}{},
+		epochs: newEpochs(o.Now()),
+	}
+	// A session's number stands in the addresses of modules in its lane. It never comes again after a restart: Envoy would
+	// take the same bytes for what it was sent before, and refused, and acknowledge them without looking.
 	s.ids.Store(uint64(o.Now().UnixNano()))
 	return s
 }
@@ -89,29 +98,34 @@ func (s *Server) Served(digest string, query url.Values, complete bool) {
 	sess := s.sessions[query.Get("proxy")]
 	s.mu.Unlock()
 	if sess != nil {
+		s.opts.Hooks.fetched(complete)
 		sess.served(fetch{digest, complete})
 	}
 }
 
 type deltaStream interface {
 	Context() context.Context
-	Send(*discoveryv3.DeltaDiscoveryResponse) error
+	SendMsg(m any) error
 	Recv() (*discoveryv3.DeltaDiscoveryRequest, error)
 }
 
 // DeltaAggregatedResources serves delta ADS (envoy.service.discovery.v3).
 func (s *Server) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
-	return s.serve(stream)
+	return s.serve(stream, "a")
 }
 
 // DeltaExtensionConfigs serves delta ECDS alone, for proxies that somebody else programs.
 func (s *Server) DeltaExtensionConfigs(stream extensionv3.ExtensionConfigDiscoveryService_DeltaExtensionConfigsServer) error {
-	return s.serve(stream)
+	return s.serve(stream, "e")
 }
 
-func (s *Server) serve(stream deltaStream) error {
+// serve serves a stream of a kind: a for ADS, e for ECDS.
+func (s *Server) serve(stream deltaStream, kind string) error {
 	first, err := stream.Recv()
 	if err != nil {
+		return err
+	}
+	if err := s.refuseStream(); err != nil {
 		return err
 	}
 	gateway, err := s.opts.Identify(stream.Context(), first.Node)
@@ -131,19 +145,32 @@ func (s *Server) serve(stream deltaStream) error {
 	id := strconv.FormatUint(number, 10)
 	sess := newSession(s, id, gateway, stream, s.opts.Registry.Connect(first.Node.GetId(), gateway, version.String(), s.opts.Now()))
 	sess.number, sess.node, sess.peer = number, first.Node.GetId(), peerOf(stream.Context())
+	sess.epoch = s.epochs.next(kind, streamKey(first, kind))
+	sess.fleet = s.join(sess, gateway)
 	s.mu.Lock()
 	s.sessions[id] = sess
-	close(s.joined)
-	s.joined = make(chan struct{})
+	s.adopt(sess)
 	s.mu.Unlock()
+	s.opts.Hooks.connected(1)
 	defer func() {
+		s.opts.Hooks.connected(-1)
 		s.mu.Lock()
 		delete(s.sessions, id)
+		s.orphan(sess)
 		s.mu.Unlock()
+		s.leave(sess, gateway)
 		sess.proxy.Disconnect()
-		close(sess.ended)
 	}()
-	return sess.run(first)
+	return sess.serve(first)
+}
+
+// streamKey names a stream among all of its node: ADS, whatever it asks for first, or delta ECDS for one of its slots.
+func streamKey(first *discoveryv3.DeltaDiscoveryRequest, kind string) string {
+	key := kind + "\n" + first.Node.GetId()
+	if kind == "e" && len(first.ResourceNamesSubscribe) > 0 {
+		key += "\n" + first.ResourceNamesSubscribe[0]
+	}
+	return key
 }
 
 // envoyRelease is an Envoy version; zero when the node does not tell.

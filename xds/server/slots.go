@@ -1,8 +1,6 @@
 package server
 
 import (
-	"net/url"
-	"strconv"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -30,6 +28,11 @@ type slotTable struct {
 	inflight int
 	// bulk is how many of those in flight changed in bulk.
 	bulk int
+	// warming is how many slots were never answered: their listeners wait, and a refusal of any slot would end that.
+	warming int
+	// attempts is where the attempts of a slot begin: past those of all slots that were unsubscribed, because one may be asked
+	// for again, and what it was sent before may have been refused. It stays 0, and the bytes shared, for who never did so.
+	attempts int
 }
 
 // slotState is one real slot on one proxy.
@@ -41,6 +44,8 @@ type slotState struct {
 	compared *build.Slot
 	held     delivery.State
 	version  string
+	// warm tells that the proxy has some content.
+	warm bool
 	// attempt is the byte in which two sendings of the slot differ.
 	attempt int
 	// inflight tells that a response is unanswered. The answer queues the slot again, whether it changed meanwhile or not.
@@ -62,9 +67,16 @@ type slotState struct {
 
 func newSlotTable(s *session) *slotTable {
 	t := &slotTable{s: s, slots: map[string]*slotState{}}
-	t.known = newKnowledge(s.server.opts.WaitForModule)
+	t.known = newKnowledge(s.server.opts.WaitForModule, t.calm, s.server.opts.Now)
 	t.lane = newLane(t)
 	return t
+}
+
+// calm tells that a refusal harms no slot: none is warming, and no listener is under way that would bring one. The proxy
+// asks for a new listener's slots before it acknowledges the listener.
+func (t *slotTable) calm() bool {
+	listeners := t.s.types.types[TypeListener]
+	return t.warming == 0 && (listeners == nil || !listeners.inflight)
 }
 
 // changed queues changed slots; the fewer changed together, the sooner their turn. What has to go through the lane begins
@@ -77,8 +89,8 @@ func (t *slotTable) changed(changed []string) {
 		if st == nil {
 			continue
 		}
-		t.enqueue(st, len(changed)) // also one that is gone: it stays as it is on the proxy, but waits for nothing any more
-		if slot != nil && !st.inflight {
+		t.enqueue(st, len(changed))                                               // also one that is gone: it stays as it is on the proxy, but waits for nothing any more
+		if slot != nil && !st.inflight && len(changed) > maxInFlight-t.inflight { // else it has its turn now
 			t.lane.need(st, delivery.Decide(slot, st.held, t.known).Lanes, now)
 		}
 	}
@@ -108,8 +120,10 @@ func (t *slotTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 			t.forget(n) // asked again while subscribed: the proxy dropped the content
 		}
 		if t.slots[n] == nil {
-			st := &slotState{name: n, presented: r.InitialResourceVersions[n], siblings: siblings(n)}
-			t.slots[n] = st
+			p := t.s.fleet.place(n)
+			st := &slotState{name: p.name, presented: r.InitialResourceVersions[n], siblings: p.siblings, attempt: t.attempts}
+			t.slots[p.name] = st
+			t.warming++
 			t.enqueue(st, len(subscribed))
 		}
 	}
@@ -119,6 +133,10 @@ func (t *slotTable) forget(name string) {
 	st := t.slots[name]
 	t.lane.need(st, nil, time.Time{})
 	delete(t.slots, name)
+	t.attempts = max(t.attempts, st.attempt+1)
+	if !st.warm {
+		t.warming--
+	}
 	t.unblock(st)
 }
 
@@ -145,7 +163,8 @@ func (t *slotTable) send(now time.Time) error {
 			return err
 		}
 	}
-	return t.lane.send(now)
+	t.lane.send(now)
+	return nil
 }
 
 // evaluate decides on one slot and sends it if its content differs from what the proxy has.
@@ -161,7 +180,7 @@ func (t *slotTable) evaluate(st *slotState, now time.Time) error {
 	t.recognise(st, slot)
 	d := delivery.Decide(slot, st.held, t.known)
 	t.lane.need(st, d.Lanes, now)
-	t.known.prune(t.slots, t.s.proxy)
+	t.known.prune(t)
 	if d.Wait {
 		t.report(st, false)
 		return nil
@@ -190,67 +209,23 @@ func (t *slotTable) recognise(st *slotState, slot *build.Slot) {
 		return
 	}
 	st.version, st.presented, st.compared = st.presented, "", nil
-	t.acknowledged(st, choices)
+	t.acknowledged(st, choices, time.Time{})
 }
 
-// acknowledged notes that a slot holds the choices. A variant of them need not go through the lane any more.
-func (t *slotTable) acknowledged(st *slotState, choices []build.Choice) {
+// acknowledged notes that a slot holds the choices, as the proxy said now or (zero) some time ago. A variant of them need
+// not go through the lane any more.
+func (t *slotTable) acknowledged(st *slotState, choices []build.Choice, now time.Time) {
 	st.held = delivery.State{Held: true, Choices: choices}
+	if !st.warm {
+		st.warm = true
+		t.warming--
+	}
 	for _, c := range choices {
 		if c.Variant != nil {
-			t.known.proven(c.Variant)
-			t.lane.proven(c.Variant)
+			t.known.proven(c.Variant, now)
+			t.lane.proven(c.Variant, now)
 		}
 	}
-}
-
-func (t *slotTable) push(st *slotState, slot *build.Slot, choices []build.Choice, version string) error {
-	body, err := build.Resource(st.name, slot.Network, choices, t.delivery(st.attempt))
-	if err != nil {
-		t.s.log.Error("slot cannot be built", "slot", st.name, "error", err)
-		return nil
-	}
-	st.inflight, st.sending = true, choices
-	t.inflight++
-	bulk := 0
-	if st.bulk {
-		bulk = 1
-	}
-	t.bulk += bulk
-	_, err = t.s.respond(t.s.stream, TypeExtensionConfig, []*discoveryv3.Resource{resource(st.name, version, body)}, nil, func(nack string) {
-		t.inflight--
-		t.bulk -= bulk
-		st.inflight = false
-		if t.slots[st.name] != st {
-			return // unsubscribed meanwhile
-		}
-		if nack == "" {
-			st.version, st.presented, st.compared = version, "", nil
-			st.refusals, st.refusal = 0, nil
-			t.acknowledged(st, choices)
-			t.queue.push(st.name, 1) // settles it: reports, or goes on with what changed meanwhile
-			t.unblock(st)
-			return
-		}
-		t.refused(st, choices, nack)
-	})
-	return err
-}
-
-// refused handles the NACK of a real slot: what stands there stays, and every variant of the refused content goes through
-// the lane again, which finds the one to blame.
-func (t *slotTable) refused(st *slotState, choices []build.Choice, nack string) {
-	now := t.s.server.opts.Now()
-	st.attempt++
-	st.refusals++
-	st.refusal = &acks.Refusal{Text: nack, At: now}
-	t.s.proxy.Nack(nack, now)
-	t.known.doubt(choices)
-	if st.refusals > 1 {
-		st.notBefore = now.Add(min(time.Second<<min(st.refusals-2, 5), 30*time.Second))
-	}
-	t.report(st, false)
-	t.queue.push(st.name, 1)
 }
 
 // report tells the registry what the slot does.
@@ -266,17 +241,6 @@ func (t *slotTable) report(st *slotState, settled bool) {
 		}
 	}
 	t.s.proxy.SetSlot(st.name, slot)
-}
-
-func (t *slotTable) delivery(attempt int) build.Delivery {
-	o := t.s.server.opts
-	return build.Delivery{
-		Cluster: o.ModuleCluster,
-		Attempt: attempt,
-		ModuleURL: func(digest string) string {
-			return o.ModuleURL(digest, url.Values{"proxy": {t.s.id}, "attempt": {strconv.Itoa(attempt)}})
-		},
-	}
 }
 
 func (t *slotTable) due() time.Time {

@@ -165,7 +165,7 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 		delete(st.sent, name)
 		delete(t.warming, name)
 	}
-	_, err := t.s.respond(t.s.stream, url, out, removed, func(nack string) {
+	return t.s.respond(&discoveryv3.DeltaDiscoveryResponse{TypeUrl: url, Resources: out, RemovedResources: removed}, func(nack string) {
 		st.inflight = false
 		for _, r := range out {
 			if url == TypeEndpoint || nack != "" {
@@ -174,7 +174,6 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 		}
 		t.answered(url, st, out, removed, nack)
 	})
-	return err
 }
 
 // warm notes the clusters of a response that Envoy keeps back until it has their endpoints, and sends those again for a

@@ -10,27 +10,6 @@ import (
 	networkingv1 "github.com/wasmpoint/wasmpoint/apis/networking/v1"
 )
 
-func TestOfTwoServicesWithOneAddressTheFirstGetsIt(t *testing.T) {
-	unit := func(name string, addresses ...string) []Resource {
-		in := ServiceInput{Scope: scopeOf(name, 80), Destination: Destination{Service: scopeOf(name, 80).Service, Port: 80, Protocol: HTTP}}
-		for _, a := range addresses {
-			in.Addresses = append(in.Addresses, netip.MustParseAddr(a))
-		}
-		return WaypointService(in)
-	}
-	resources, clashes := Assemble(unit("b", "10.0.0.2", "10.0.0.1"), unit("a", "10.0.0.1"), unit("c", "10.0.0.2"))
-	listeners := 0
-	for _, r := range resources {
-		if r.TypeURL == TypeListener {
-			listeners++
-		}
-	}
-	want := []string{"listener wasmpoint/v1/listener/shop/edge/Service/shop/b/80: address 10.0.0.1|80 belongs to listener wasmpoint/v1/listener/shop/edge/Service/shop/a/80"}
-	if listeners != 2 || !reflect.DeepEqual(clashes, want) {
-		t.Errorf("got %d listeners and %q", listeners, clashes)
-	}
-}
-
 func TestAddressesOfServicesAndEntries(t *testing.T) {
 	one := []netip.Addr{netip.MustParseAddr("10.0.0.1")}
 	for _, c := range []struct {
