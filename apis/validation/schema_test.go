@@ -43,9 +43,13 @@ func TestAnAPIServerTakesOurDefinitions(t *testing.T) {
 		}
 		var columns []string
 		for _, c := range append(d.Spec.AdditionalPrinterColumns, d.Spec.Versions[0].AdditionalPrinterColumns...) {
-			columns = append(columns, c.Name)
+			name := c.Name
+			if c.Priority > 0 {
+				name += " (wide)"
+			}
+			columns = append(columns, name)
 		}
-		if want := []string{"Phase", "Priority", "Accepted", "Programmed", "Age"}; !slices.Equal(columns, want) {
+		if want := []string{"Targets", "Phase", "Priority", "Accepted", "Programmed", "Module", "Age", "URL (wide)", "Message (wide)"}; !slices.Equal(columns, want) {
 			t.Errorf("%s: columns %v, want %v", kind, columns, want)
 		}
 	}
@@ -82,7 +86,7 @@ func TestTheDefinitionsHaveEveryFieldOfIstiosAPI(t *testing.T) {
 		checkFields(t, "targetRefs", *targets.Items, []string{"group", "kind", "name", "namespace"})
 		checkFields(t, "selector", spec.Properties["selector"], []string{"matchLabels"})
 		status := s.structural.Properties["status"]
-		checkFields(t, "status", status, []string{"ancestors", "conditions", "observedGeneration", "validationMessages"})
+		checkFields(t, "status", status, []string{"ancestors", "conditions", "observedGeneration", "summary", "validationMessages"})
 		if conditions := status.Properties["conditions"]; !status.XPreserveUnknownFields || !conditions.Items.XPreserveUnknownFields {
 			t.Errorf("%s: status must keep what Istio writes there", kind)
 		}

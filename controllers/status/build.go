@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -15,33 +16,50 @@ import (
 // MaxAncestors is the length limit of status.ancestors (gateway.networking.k8s.io/v1 PolicyStatus).
 const MaxAncestors = 16
 
+// Condition types that are ours: in an entry of status.ancestors, and in status.conditions.
+var (
+	ancestorTypes = []string{ext.ConditionAccepted, ext.ConditionResolvedRefs, ext.ConditionProgrammed}
+	summaryTypes  = append(slices.Clone(ancestorTypes), ext.ConditionReady, ext.ConditionWaypointAccepted)
+)
+
 // Build is the status that a plugin should have: one ancestor per declared target (or per GatewayClass reached), and a
 // summary for columns and kubectl wait. Accepted is always there; ResolvedRefs and Programmed only where the plugin is
-// accepted (GEP-713). Entries of other controllers, conditions of other owners, and conditions that observed a newer
-// generation than Input.Plugin's are kept as they are.
+// attached (GEP-713). Entries of other controllers, conditions of other owners, and what observed a newer generation
+// than the Input's are kept as they are.
 func Build(in Input) Status {
-	all := outcomes(in)
+	all, generation := outcomes(in), in.generation()
+	module := resolved(in)
+	if in.Superseded != "" {
+		module.message = inForce(in) + module.message
+	}
 	mine := make([]gatewayv1.PolicyAncestorStatus, 0, len(all))
 	for _, o := range all {
 		a := gatewayv1.PolicyAncestorStatus{AncestorRef: ancestorRef(o.target), ControllerName: ext.ControllerName}
 		var old []metav1.Condition
 		for _, p := range in.Previous.Ancestors {
-			if sameAncestor(p, a) {
+			if SameAncestor(p, a) {
 				old = p.Conditions
 				break
 			}
 		}
-		a.Conditions = conditions(in, old, o.accepted, resolved(in), o.programmed)
+		a.Conditions = conditions(in, old, ancestorTypes, three(o.accepted, module, o.programmed))
 		mine = append(mine, a)
 	}
-	ancestors, left := mergeAncestors(in.Previous.Ancestors, mine)
+	ancestors, left := mergeAncestors(in.Previous.Ancestors, mine, generation)
 	accepted, programmed := summary(in, all)
 	if left > 0 {
 		accepted.message += fmt.Sprintf("; %d targets have no room in status.ancestors (%d entries at most)", left, MaxAncestors)
 	}
+	say := three(accepted, module, programmed)
+	say = append(say, statement{ext.ConditionReady, readiness(in, say)})
+	if w, concerns := waypointAccepted(all); concerns {
+		say = append(say, statement{ext.ConditionWaypointAccepted, w})
+	}
 	return Status{
-		Ancestors:  ancestors,
-		Conditions: conditions(in, in.Previous.Conditions, accepted, resolved(in), programmed),
+		Ancestors:          ancestors,
+		Conditions:         conditions(in, in.Previous.Conditions, summaryTypes, say),
+		ObservedGeneration: max(generation, in.Previous.ObservedGeneration),
+		Summary:            columns(in, all),
 	}
 }
 
@@ -56,8 +74,8 @@ func ancestorRef(t model.TargetRef) gatewayv1.ParentReference {
 	return ref
 }
 
-// sameAncestor compares the key of status.ancestors: reference and controller.
-func sameAncestor(a, b gatewayv1.PolicyAncestorStatus) bool {
+// SameAncestor compares the key of status.ancestors: reference and controller.
+func SameAncestor(a, b gatewayv1.PolicyAncestorStatus) bool {
 	return a.ControllerName == b.ControllerName && a.AncestorRef.Name == b.AncestorRef.Name &&
 		equal(a.AncestorRef.Group, b.AncestorRef.Group) && equal(a.AncestorRef.Kind, b.AncestorRef.Kind) &&
 		equal(a.AncestorRef.Namespace, b.AncestorRef.Namespace) && equal(a.AncestorRef.SectionName, b.AncestorRef.SectionName) &&
@@ -72,11 +90,18 @@ func equal[T comparable](a, b *T) bool {
 }
 
 // mergeAncestors puts ours after the entries of others, which keep their order. When there is no room for all of ours,
-// those that are not fine go in first; left counts the ones without room.
-func mergeAncestors(previous, mine []gatewayv1.PolicyAncestorStatus) (merged []gatewayv1.PolicyAncestorStatus, left int) {
+// those that are not fine go in first; left counts the ones without room. An entry of ours that observed a newer
+// generation speaks of a target that we do not know yet: it stays.
+func mergeAncestors(previous, mine []gatewayv1.PolicyAncestorStatus, generation int64) (merged []gatewayv1.PolicyAncestorStatus, left int) {
 	for _, p := range previous {
 		if p.ControllerName != ext.ControllerName {
 			merged = append(merged, p)
+		}
+	}
+	for _, p := range previous {
+		if p.ControllerName == ext.ControllerName && isNewer(p.Conditions, generation) &&
+			!slices.ContainsFunc(mine, func(a gatewayv1.PolicyAncestorStatus) bool { return SameAncestor(a, p) }) {
+			mine = append(mine, p)
 		}
 	}
 	room := max(0, MaxAncestors-len(merged))
@@ -94,38 +119,58 @@ func mergeAncestors(previous, mine []gatewayv1.PolicyAncestorStatus) (merged []g
 	return append(merged, sorted[:room]...), len(mine) - room
 }
 
-// conditions are the three of ours in their fixed order, after the conditions of other owners.
-func conditions(in Input, old []metav1.Condition, accepted, resolved, programmed answer) []metav1.Condition {
-	var out []metav1.Condition
-	for _, c := range old {
-		if c.Type != ext.ConditionAccepted && c.Type != ext.ConditionResolvedRefs && c.Type != ext.ConditionProgrammed {
-			out = append(out, c)
-		}
-	}
-	out = append(out, condition(in, old, ext.ConditionAccepted, accepted))
+func isNewer(list []metav1.Condition, generation int64) bool {
+	return slices.ContainsFunc(list, func(c metav1.Condition) bool {
+		return c.ObservedGeneration > generation && slices.Contains(ancestorTypes, c.Type)
+	})
+}
+
+// statement is an answer with the condition that it goes to.
+type statement struct {
+	kind string
+	answer
+}
+
+// three are Accepted and, where the plugin is attached, ResolvedRefs and Programmed.
+func three(accepted, resolved, programmed answer) []statement {
+	out := []statement{{ext.ConditionAccepted, accepted}}
 	if accepted.ok || programmed.reason != "" {
-		out = append(out, condition(in, old, ext.ConditionResolvedRefs, resolved),
-			condition(in, old, ext.ConditionProgrammed, programmed))
+		out = append(out, statement{ext.ConditionResolvedRefs, resolved}, statement{ext.ConditionProgrammed, programmed})
 	}
 	return out
 }
 
-// condition gives an answer its generation and its time. The time changes only with the status.
-func condition(in Input, old []metav1.Condition, kind string, a answer) metav1.Condition {
-	c := metav1.Condition{
-		Type:               kind,
-		Status:             metav1.ConditionFalse,
-		ObservedGeneration: in.Plugin.Generation,
-		LastTransitionTime: metav1.NewTime(in.Now.UTC().Truncate(1e9)),
-		Reason:             a.reason,
-		Message:            a.message,
+// conditions are the statements in their order, after the conditions that are none of our types.
+func conditions(in Input, old []metav1.Condition, own []string, say []statement) []metav1.Condition {
+	var out []metav1.Condition
+	for _, c := range old {
+		said := slices.ContainsFunc(say, func(s statement) bool { return s.kind == c.Type })
+		if !slices.Contains(own, c.Type) || !said && c.ObservedGeneration > in.generation() {
+			out = append(out, c)
+		}
 	}
-	if a.ok {
+	for _, s := range say {
+		out = append(out, condition(in.generation(), in.Now, old, s))
+	}
+	return out
+}
+
+// condition gives a statement its generation and its time. The time changes only with the status.
+func condition(generation int64, now time.Time, old []metav1.Condition, s statement) metav1.Condition {
+	c := metav1.Condition{
+		Type:               s.kind,
+		Status:             metav1.ConditionFalse,
+		ObservedGeneration: generation,
+		LastTransitionTime: metav1.NewTime(now.UTC().Truncate(time.Second)),
+		Reason:             s.reason,
+		Message:            s.message,
+	}
+	if s.ok {
 		c.Status = metav1.ConditionTrue
 	}
 	for _, o := range old {
 		switch {
-		case o.Type != kind:
+		case o.Type != s.kind:
 		case o.ObservedGeneration > c.ObservedGeneration:
 			return o // somebody knows a newer object than we do
 		case o.Status == c.Status && !o.LastTransitionTime.IsZero():

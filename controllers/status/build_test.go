@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,10 @@ func show(list []metav1.Condition) string {
 	return b.String()
 }
 
+func withoutReady(list []metav1.Condition) []metav1.Condition {
+	return slices.DeleteFunc(slices.Clone(list), func(c metav1.Condition) bool { return c.Type == ext.ConditionReady })
+}
+
 func TestConditionsOfOneTarget(t *testing.T) {
 	g := gatewayRef("gw")
 	attached := "Accepted=True Accepted: attached to Gateway default/gw port 80\n"
@@ -104,7 +109,7 @@ func TestConditionsOfOneTarget(t *testing.T) {
 			if s := show(got.Ancestors[0].Conditions); s != c.want {
 				t.Errorf("ancestor:\n%swant:\n%s", s, c.want)
 			}
-			if s := show(got.Conditions); s != c.want {
+			if s := show(withoutReady(got.Conditions)); s != c.want {
 				t.Errorf("summary:\n%swant:\n%s", s, c.want)
 			}
 			for _, cond := range append(got.Conditions, got.Ancestors[0].Conditions...) {
@@ -143,7 +148,7 @@ func TestAnErrorOfOneTargetIsNotReportedForAnother(t *testing.T) {
 	}
 	want := "Accepted=False TargetNotFound: 1/2 targets accepted; Gateway default/a does not exist\n" +
 		"ResolvedRefs=True ResolvedRefs: module sha256:abc\nProgrammed=True Programmed: 1/1 proxies run it\n"
-	if s := show(got.Conditions); s != want {
+	if s := show(withoutReady(got.Conditions)); s != want {
 		t.Errorf("summary:\n%swant:\n%s", s, want)
 	}
 }
@@ -154,7 +159,7 @@ func TestTheSummaryNamesTheWorstTarget(t *testing.T) {
 		accepted(a, 0, 0), accepted(b, 1, 1), accepted(c, 1, 2, Refusal{"p9", "bad"}),
 	}})
 	want := "Programmed=False Refused: 1/3 targets programmed; Gateway default/c: 1/2 proxies run it; refused by p9: bad\n"
-	if s := show(got.Conditions[2:]); s != want {
+	if s := show(withoutReady(got.Conditions[2:])); s != want {
 		t.Errorf("got %swant %s", s, want)
 	}
 }
@@ -207,7 +212,7 @@ func TestAPluginThatReachesNothingSaysWhyInTheSummary(t *testing.T) {
 	if len(got.Ancestors) != 0 {
 		t.Errorf("got %d ancestors, want none", len(got.Ancestors))
 	}
-	if s := show(got.Conditions); s != "Accepted=False SelectorMatchesNothing: selector app=x matches the labels of no Gateway\n" {
+	if s := show(withoutReady(got.Conditions)); s != "Accepted=False SelectorMatchesNothing: selector app=x matches the labels of no Gateway\n" {
 		t.Errorf("got %s", s)
 	}
 }
@@ -251,16 +256,16 @@ func TestOthersEntriesAreKeptAndOursAreRemovedWithTheirTarget(t *testing.T) {
 	foreign := gatewayv1.PolicyAncestorStatus{AncestorRef: ancestorRef(g), ControllerName: "example.com/other",
 		Conditions: []metav1.Condition{{Type: "Accepted", Status: "False", ObservedGeneration: 1}}}
 	gone := gatewayv1.PolicyAncestorStatus{AncestorRef: ancestorRef(gatewayRef("gone")), ControllerName: ext.ControllerName}
-	waypointAccepted := metav1.Condition{Type: "WaypointAccepted", Status: "True"}
+	foreignCondition := metav1.Condition{Type: "example.com/Reviewed", Status: "True"}
 	got := Build(Input{Plugin: wasmPlugin(g), Targets: []Target{accepted(g, 1, 1)}, Module: ready, Now: t0,
-		Previous: Status{Ancestors: []gatewayv1.PolicyAncestorStatus{gone, foreign}, Conditions: []metav1.Condition{waypointAccepted}}})
+		Previous: Status{Ancestors: []gatewayv1.PolicyAncestorStatus{gone, foreign}, Conditions: []metav1.Condition{foreignCondition}}})
 	if len(got.Ancestors) != 2 || !reflect.DeepEqual(got.Ancestors[0], foreign) || got.Ancestors[1].AncestorRef.Name != "gw" {
 		t.Errorf("got %v", got.Ancestors)
 	}
 	if s := got.Ancestors[1].Conditions[0].Status; s != "True" {
 		t.Error("the foreign entry of the same Gateway was taken for ours")
 	}
-	if got.Conditions[0] != waypointAccepted {
+	if got.Conditions[0] != foreignCondition {
 		t.Errorf("summary lost the foreign condition: %v", got.Conditions)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
@@ -49,18 +50,29 @@ type Target struct {
 	// GatewayClass is the class of the Gateway that the verdict names. It is read only for plugins without declared
 	// targets, whose status stands per class.
 	GatewayClass string
-	Proxies      Proxies
+	// Waypoint says that the Gateway that the verdict names is a waypoint, whether it takes the plugin or not.
+	Waypoint bool
+	Proxies  Proxies
 }
 
 // Status is the part of a plugin's status that wasmpoint writes.
 type Status struct {
 	Ancestors  []gatewayv1.PolicyAncestorStatus
 	Conditions []metav1.Condition
+	// ObservedGeneration is the metadata.generation that all of it speaks of.
+	ObservedGeneration int64
+	// Summary is what kubectl get shows and no other field holds in one value.
+	Summary ext.StatusSummary
 }
 
 // Input is everything that a plugin's status depends on.
 type Input struct {
 	Plugin *model.Plugin
+	// Generation is the object's metadata.generation; 0 stands for Plugin's. They differ only with Superseded.
+	Generation int64
+	// Superseded says why the object's generation is not in force and an older one, which is Plugin then, still is: an
+	// object that was stored before its CRD had its rules may be invalid. It is "" normally.
+	Superseded string
 	// Targets are attach's verdicts in their order: one per declared target, or one per Gateway reached, or a single one
 	// with its reason when a plugin without targets reaches none.
 	Targets []Target
@@ -72,4 +84,12 @@ type Input struct {
 	Previous Status
 	// Now is the time of this computation; conditions carry it in whole seconds, as the API does.
 	Now time.Time
+}
+
+// generation is what conditions observe.
+func (in Input) generation() int64 {
+	if in.Generation != 0 {
+		return in.Generation
+	}
+	return in.Plugin.Generation
 }

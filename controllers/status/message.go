@@ -115,3 +115,20 @@ func targetText(t model.TargetRef) string {
 	}
 	return t.Kind + " " + t.Namespace + "/" + t.Name
 }
+
+// firstOf is the first item and the number of the others, as "Gateway/a +2".
+func firstOf(items []string) string {
+	switch len(items) {
+	case 0:
+		return ""
+	case 1:
+		return items[0]
+	}
+	return fmt.Sprintf("%s +%d", items[0], len(items)-1)
+}
+
+// short is a digest in the length that git uses.
+func short(digest string) string {
+	digest = strings.TrimPrefix(digest, "sha256:")
+	return digest[:min(12, len(digest))]
+}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
@@ -19,9 +20,14 @@ type answer struct {
 type outcome struct {
 	target   model.TargetRef
 	accepted answer
-	// programmed is meaningful only when accepted.ok (GEP-713: no Programmed on a policy that is not accepted).
+	// attached says that a generation of the plugin is in force here. It differs from accepted.ok when that is an older one.
+	attached bool
+	// programmed is the zero answer unless attached (GEP-713: no Programmed on a policy that is not accepted).
 	programmed answer
 	proxies    Proxies
+	scopes     []model.Scope
+	// waypoint says that the target is a waypoint, a class of waypoints, or an object behind one.
+	waypoint bool
 }
 
 // gatewayGroup is the API group of Gateway and GatewayClass.
@@ -36,12 +42,12 @@ func outcomes(in Input) []outcome {
 			if slices.ContainsFunc(out, func(o outcome) bool { return o.target == t.Target }) {
 				continue
 			}
-			out = append(out, judge(in, t.Target, t.Verdict, t.Proxies))
+			out = append(out, judge(in, t))
 		}
 		return out
 	}
 	for _, c := range byClass(in.Targets) {
-		out = append(out, judge(in, c.Target, c.Verdict, c.Proxies))
+		out = append(out, judge(in, c))
 	}
 	return out
 }
@@ -92,19 +98,37 @@ func add(a, b Proxies) Proxies {
 }
 
 // judge says what is true of one target.
-func judge(in Input, ref model.TargetRef, v model.Verdict, p Proxies) outcome {
-	o := outcome{target: ref, proxies: p}
-	if !v.Accepted {
-		o.accepted = answer{reason: v.Reason, message: v.Message}
-		return o
+func judge(in Input, t Target) outcome {
+	o := outcome{target: t.Target, attached: t.Accepted, proxies: t.Proxies, scopes: t.Scopes, waypoint: concernsWaypoint(t)}
+	o.accepted = answer{ok: t.Accepted, reason: t.Reason, message: t.Message}
+	if t.Accepted {
+		o.accepted.reason = ext.ReasonAccepted
+		if t.Message == "" {
+			o.accepted.message = places(t.Scopes)
+		}
+		o.programmed = programmed(in, t.Proxies)
 	}
-	o.accepted = answer{ok: true, reason: ext.ReasonAccepted, message: v.Message}
-	if v.Message == "" {
-		o.accepted.message = places(v.Scopes)
+	if in.Superseded != "" {
+		o.accepted = superseded(in, t)
+		if o.attached {
+			o.programmed = answer{reason: ext.ReasonSuperseded, message: inForce(in) + o.programmed.message}
+		}
 	}
-	o.programmed = programmed(in, p)
 	return o
 }
+
+// superseded is the Accepted of an object whose current generation is invalid. It is False whatever the target says about
+// the older generation: "accepted" would be read as being about what the object says now.
+func superseded(in Input, t Target) answer {
+	message := fmt.Sprintf("generation %d is invalid: %s; generation %d stays in force", in.generation(), clip(in.Superseded), in.Plugin.Generation)
+	if !t.Accepted && t.Message != "" {
+		message += ", but not here: " + t.Message
+	}
+	return answer{reason: ext.ReasonInvalid, message: message}
+}
+
+// inForce says which generation a text speaks of.
+func inForce(in Input) string { return fmt.Sprintf("generation %d: ", in.Plugin.Generation) }
 
 // resolved says whether the module is here. Attempts and the time of the next try stay out of the message: with them,
 // every tick of a back-off would be a status write.

@@ -22,7 +22,7 @@ func NewPluginRow(in Input) PluginRow {
 			Group: o.target.Group, Kind: o.target.Kind, Namespace: o.target.Namespace, Name: o.target.Name,
 			Accepted: o.accepted.ok, Reason: o.accepted.reason, Message: o.accepted.message,
 		}
-		if o.accepted.ok {
+		if o.attached {
 			fine = append(fine, o)
 			t.Programmed, t.ProgrammedReason, t.ProgrammedMessage = o.programmed.ok, o.programmed.reason, o.programmed.message
 			t.Running, t.Total = o.proxies.Running, o.proxies.Total

@@ -17,7 +17,7 @@ func summary(in Input, all []outcome) (accepted, programmed answer) {
 	var refused []string
 	var fine []outcome
 	for _, o := range all {
-		if o.accepted.ok {
+		if o.attached {
 			fine = append(fine, o)
 			continue
 		}
@@ -29,6 +29,8 @@ func summary(in Input, all []outcome) (accepted, programmed answer) {
 	switch {
 	case len(all) == 1:
 		accepted = all[0].accepted
+	case in.Superseded != "":
+		accepted = superseded(in, Target{})
 	case len(refused) == 0:
 		accepted = answer{true, ext.ReasonAccepted, fmt.Sprintf("%d/%d targets accepted", len(all), len(all))}
 	default:
@@ -48,6 +50,9 @@ func nowhere(in Input) answer {
 			return answer{reason: t.Reason, message: t.Message}
 		}
 	}
+	if in.Superseded != "" {
+		return superseded(in, Target{})
+	}
 	if in.Plugin.Invalid != "" {
 		return answer{reason: ext.ReasonInvalid, message: in.Plugin.Invalid}
 	}
@@ -55,7 +60,7 @@ func nowhere(in Input) answer {
 }
 
 // severity orders the reasons of Programmed=False: the summary says the worst one.
-var severity = []string{ext.ReasonRefused, ext.ReasonModuleMissing, ext.ReasonReconciling, ext.ReasonNoProxies}
+var severity = []string{ext.ReasonSuperseded, ext.ReasonRefused, ext.ReasonModuleMissing, ext.ReasonReconciling, ext.ReasonNoProxies}
 
 // programmedOverall joins the accepted targets: true when all are programmed, else the worst reason with the counts.
 func programmedOverall(in Input, fine []outcome) answer {
@@ -73,6 +78,9 @@ func programmedOverall(in Input, fine []outcome) answer {
 		a.reason = worst.programmed.reason
 	}
 	a.message = proxiesMessage(overall(in, fine))
+	if in.Superseded != "" {
+		a.message = inForce(in) + a.message
+	}
 	if !a.ok && len(fine) > 1 {
 		a.message = fmt.Sprintf("%d/%d targets programmed; %s: %s", done, len(fine), targetText(worst.target), worst.programmed.message)
 	}

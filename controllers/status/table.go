@@ -91,14 +91,13 @@ func targets(list []TargetRow) string {
 
 // moduleText is the digest in the length that git uses, or why there is none.
 func moduleText(m ModuleRow) string {
-	digest := strings.TrimPrefix(m.Digest, "sha256:")
 	switch {
 	case m.URL == "":
 		return "inline"
 	case !m.Ready && m.Reason != "":
 		return m.Reason
 	}
-	return digest[:min(12, len(digest))]
+	return short(m.Digest)
 }
 
 func proxyTable(w io.Writer, s Snapshot, now time.Time) {

@@ -11,6 +11,26 @@ const (
 	ConditionProgrammed = "Programmed"
 )
 
+// Condition types that stand on status.conditions of a plugin only.
+const (
+	// ConditionReady is what kstatus looks at: True only when Accepted, ResolvedRefs and Programmed all are, for the
+	// current generation. Its message is the one that matters most.
+	ConditionReady = "Ready"
+	// ConditionWaypointAccepted is Istio's form of Accepted (it writes the same on AuthorizationPolicies). It stands only
+	// on a plugin with a target that is a waypoint, its GatewayClass, or a Service or ServiceEntry.
+	ConditionWaypointAccepted = "WaypointAccepted"
+)
+
+// Condition types that wasmpoint writes on the objects that plugins target.
+const (
+	// ConditionAffected says on a Gateway, Service or ServiceEntry that plugins are attached to it (GEP-713). It is
+	// removed when the last one leaves.
+	ConditionAffected = "wasmpoint.dev/WasmPluginAffected"
+	// ConditionWaypointBound is Istio's word on a Service or ServiceEntry that istio.io/use-waypoint sends to a waypoint.
+	// wasmpoint writes it for waypoints of its own classes, where istiod does not.
+	ConditionWaypointBound = "istio.io/WaypointBound"
+)
+
 // Reasons of Accepted. Exactly one stands in every verdict.
 const (
 	// ReasonAccepted is used with Accepted=True.
@@ -97,7 +117,30 @@ const (
 	ReasonRefused = "Refused"
 	// ReasonModuleMissing is used when the module of this generation is not here, so no proxy can run it.
 	ReasonModuleMissing = "ModuleMissing"
+	// ReasonSuperseded is used when this generation is invalid and an older one stays in force: no proxy runs this one.
+	// The message counts those that run the older.
+	ReasonSuperseded = "Superseded"
 )
+
+// ReasonReady is used with Ready=True. Ready=False has the reason of the condition that keeps it so.
+const ReasonReady = "Ready"
+
+// Reasons of WaypointAccepted: Istio's words, over all targets that concern a waypoint. Accepted, Invalid and
+// TargetNotFound are used besides.
+const (
+	// ReasonPartiallyInvalid is used with WaypointAccepted=True when some targets are bound and others are not; the
+	// message lists the others.
+	ReasonPartiallyInvalid = "PartiallyInvalid"
+	// ReasonAncestorNotBound is used when the only such target exists and no waypoint that can take the plugin is bound
+	// to it.
+	ReasonAncestorNotBound = "AncestorNotBound"
+)
+
+// ReasonPluginsAttached is used with wasmpoint.dev/WasmPluginAffected=True.
+const ReasonPluginsAttached = "PluginsAttached"
+
+// ReasonWaypointAccepted is used with istio.io/WaypointBound=True, as by Istio.
+const ReasonWaypointAccepted = "WaypointAccepted"
 
 // Annotations of our own.
 const (
@@ -109,6 +152,10 @@ const (
 	AnnotationAllowLuaFrom = "wasmpoint.dev/allow-lua-from"
 	// AnnotationAllowHostEnvFrom is the same for plugins that read the proxy's environment (vmConfig.env with valueFrom HOST).
 	AnnotationAllowHostEnvFrom = "wasmpoint.dev/allow-host-env-from"
+	// AnnotationListenAddresses on a Gateway lists (comma-separated) the addresses on which its proxies listen, for proxies
+	// that share a network with others (hostNetwork, or started by hand). Without it they listen on all addresses of their
+	// Pod, and a waypoint on its loopback address.
+	AnnotationListenAddresses = "wasmpoint.dev/listen-addresses"
 )
 
 // ControllerName is the value of status.ancestors[].controllerName and of GatewayClass.spec.controllerName.

@@ -14,7 +14,8 @@ type PluginStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Ancestors []gatewayv1.PolicyAncestorStatus `json:"ancestors,omitempty"`
 
-	// conditions sums the ancestors up: Accepted, ResolvedRefs, Programmed.
+	// conditions sums the ancestors up: Accepted, ResolvedRefs, Programmed, Ready; and WaypointAccepted, in Istio's form,
+	// for a plugin that targets waypoints or what is behind them.
 	//
 	// +optional
 	// +listType=map
@@ -28,11 +29,32 @@ type PluginStatus struct {
 	// +kubebuilder:validation:XIntOrString
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// summary is what kubectl get shows and no other field holds in one value.
+	//
+	// +optional
+	Summary StatusSummary `json:"summary,omitempty,omitzero"`
+
 	// validationMessages are findings of Istio's analyzers; wasmpoint keeps them and writes none.
 	//
 	// +optional
 	// +listType=atomic
 	ValidationMessages []ValidationMessage `json:"validationMessages,omitempty"`
+}
+
+// StatusSummary is for the columns of kubectl get: a column shows the first value of its path only, so a list has to be
+// written as one text. It is for people; programs read spec.targetRefs and conditions.
+type StatusSummary struct {
+	// targets is the first target as kind/name, and how many others there are: "Gateway/a +2". For a plugin without
+	// targets it is the GatewayClasses that the plugin reaches.
+	//
+	// +optional
+	Targets string `json:"targets,omitempty"`
+
+	// module is the beginning of the digest of the module in use, 12 hexadecimal digits; "lua" for a script. It is
+	// absent as long as no module is here.
+	//
+	// +optional
+	Module string `json:"module,omitempty"`
 }
 
 // ValidationMessage is a finding of one of Istio's analyzers.

@@ -9,11 +9,15 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:subresource:status
 // +kubebuilder:metadata:labels="gateway.networking.k8s.io/policy=Inherited"
 // +kubebuilder:resource:scope=Namespaced,categories=istio-io;extensions-istio-io
+// +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.status.summary.targets`,description="What the plugin is attached to"
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.spec.phase`,description="Place in the filter chain"
 // +kubebuilder:printcolumn:name="Priority",type=integer,JSONPath=`.spec.priority`,description="Order in the phase, highest first"
 // +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`,description="Whether the plugin is attached to its targets"
 // +kubebuilder:printcolumn:name="Programmed",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`,description="Whether every connected proxy of its targets runs it"
+// +kubebuilder:printcolumn:name="Module",type=string,JSONPath=`.status.summary.module`,description="Digest of the module in use, shortened"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.spec.wasm.url`,description="Where the module comes from"
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What matters most now"
 type TrafficExtension struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
