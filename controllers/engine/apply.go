@@ -16,6 +16,7 @@ import (
 
 // apply takes a batch in and rebuilds what it touches, and nothing else.
 func (e *Engine) apply(events []store.Event, moved []store.Ref) {
+	e.supersede(events)
 	changes, err := e.tracker.Apply(events...)
 	if err != nil {
 		e.log.Error("object not taken in", "error", err)
@@ -34,6 +35,7 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 			e.setPlugin(p)
 		}
 	}
+	e.markChanges(changes)
 	var rebuild []model.Scope
 	for _, c := range changes.Places {
 		if e.setPlace(c) {
@@ -68,6 +70,24 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	}
 	for _, scope := range rebuild {
 		e.rebuildPlace(scope)
+	}
+}
+
+// supersede keeps the last valid form of plugins that are invalid now in force: an edit that cannot work must not take a
+// FAIL_CLOSE plugin off its gateway. A form of a former run comes from the last good variant.
+func (e *Engine) supersede(events []store.Event) {
+	for i, event := range events {
+		p, is := event.Object.(*model.Plugin)
+		if !is || p.Invalid == "" {
+			continue
+		}
+		var before *model.Plugin
+		if s := e.plugins[p.Key]; s != nil {
+			before = s.plugin
+		} else if kept := e.kept[p.Key]; len(kept) > 0 {
+			before = kept[0].Restore()
+		}
+		events[i].Object = model.Supersede(before, p)
 	}
 }
 

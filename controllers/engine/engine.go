@@ -16,6 +16,7 @@ import (
 
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
 	"github.com/wasmpoint/wasmpoint/modules"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
@@ -43,6 +44,11 @@ type Options struct {
 	WaitForModule time.Duration
 	// OnChange is called from the loop when something that Snapshot tells may have changed; it must not block.
 	OnChange func()
+	// OnStatus is called from the loop with everything whose status may be another than before; it must not block. Nil: nobody
+	// writes status.
+	OnStatus func(status.Dirty)
+	// Remember is how long a proxy that left still counts among those that should run a plugin; 0: not at all.
+	Remember time.Duration
 	// OnGateways is called from the loop with the managed gateways and their first address whenever that changes; it must
 	// not block.
 	OnGateways func(map[types.NamespacedName]netip.Addr)
@@ -78,9 +84,18 @@ type Engine struct {
 	changes      map[types.NamespacedName]*change
 	fleetChanged bool
 	goodChanged  bool
+	// savedGood is when the last good variants were saved last; savePause how long it is to the next time, nothing while
+	// nobody runs the loop.
+	savedGood time.Time
+	savePause time.Duration
 	// loaded tells that the first batch was taken in; changed, that OnChange is to be called at the end of the turn.
 	loaded, changed bool
 	problems        []LoadProblem
+	fleetState      fleetState
+	status          statusMarks
+
+	// acks is what sessions told since the loop looked last.
+	acks ackInbox
 }
 
 // LoadProblem is a file that could not be read; what it held before stays in force.
@@ -112,7 +127,7 @@ func New(o Options) (*Engine, error) {
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
 		gateways: map[types.NamespacedName]*gatewayState{}, dirty: map[model.Scope]bool{},
-		changes: map[types.NamespacedName]*change{},
+		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), status: newStatusMarks(),
 	}
 	e.tracker = attach.NewTracker(o.Attach)
 	e.store = e.tracker.Store()
@@ -123,17 +138,21 @@ func New(o Options) (*Engine, error) {
 
 // Run works until ctx ends, and until what is to be durable is written.
 func (e *Engine) Run(ctx context.Context) {
+	e.savePause = saveEvery
 	var saving sync.WaitGroup
 	saving.Go(func() { e.saver.run(ctx) })
 	defer func() {
 		saving.Wait()
+		if e.goodChanged {
+			e.saveGood()
+		}
 		e.saver.write() // what the loop's last turn left after the saver had ended
 	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		e.turn()
-		timer.Reset(e.nextExpiry())
+		timer.Reset(min(e.nextExpiry(), e.saveDue(), max(e.fleetState.forgetAt.Sub(e.opts.Now()), time.Millisecond)))
 		select {
 		case <-ctx.Done():
 			return
@@ -183,6 +202,13 @@ func (e *Engine) Do(ctx context.Context, f func()) error {
 	}
 }
 
+// View is what the engine reads, for a Network that looks addresses up in the objects themselves. It belongs to the loop,
+// from which alone a Network is called.
+func (e *Engine) View() *store.Store { return e.store }
+
+// IsWaypoint tells a Network whether a Gateway is a waypoint.
+func (e *Engine) IsWaypoint(gateway types.NamespacedName) bool { return e.tracker.IsWaypoint(gateway) }
+
 func (e *Engine) post(f func()) {
 	e.mu.Lock()
 	e.work = append(e.work, f)
@@ -204,6 +230,8 @@ func (e *Engine) turn() {
 	}
 	e.expirePending()
 	e.flush()
+	e.forgetProxies()
+	e.tellStatus()
 	if e.changed && e.opts.OnChange != nil {
 		e.opts.OnChange()
 	}
@@ -221,8 +249,7 @@ func (e *Engine) flush() {
 		e.opts.Hub.Group(gateway).Apply(c.Change)
 	}
 	clear(e.changes)
-	if e.goodChanged {
-		e.goodChanged = false
+	if e.saveDue() == 0 {
 		e.saveGood()
 	}
 	if e.fleetChanged {

@@ -111,6 +111,12 @@ func (w *world) randomStep(d *dice, objects map[store.Ref]any) (what string, plu
 		what += " +" + ref.String()
 	}
 	w.apply(batch...)
+	for ref, object := range objects {
+		// An invalid form leaves the one before it in force: then that is the object.
+		if p, is := object.(*model.Plugin); is {
+			objects[ref] = w.store.Plugin(p.Key)
+		}
+	}
 	return what, plugins
 }
 

@@ -54,12 +54,13 @@ func (e *Engine) pluginObject(k model.Key) *Object {
 	if state == nil {
 		return nil
 	}
-	generation := state.plugin.Generation
-	s := status.Build(e.input(state, e.proxiesByGateway()))
+	generation := state.plugin.ObjectGeneration()
+	s := status.Build(e.input(state, e.fleet()))
 	return &Object{
 		Kind: k.Kind, ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: k.Name, Generation: generation},
 		Status: extv1.PluginStatus{
 			Ancestors: s.Ancestors, Conditions: extv1.ConditionsFrom(s.Conditions), ObservedGeneration: generation,
+			Summary: s.Summary,
 		},
 	}
 }
@@ -74,7 +75,7 @@ func (e *Engine) gatewayObject(name types.NamespacedName) *Object {
 		out.Status = gatewayv1.GatewayStatus{}
 		return out
 	}
-	row := e.gatewayRow(name, e.proxiesByGateway())
+	row := e.gatewayRow(name, e.fleet())
 	address := gatewayv1.IPAddressType
 	gs := state.routes.GatewayStatus(routes.Programming{
 		Done: row.Programmed, Message: row.Message,

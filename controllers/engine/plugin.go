@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +11,7 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/modules"
 	"github.com/wasmpoint/wasmpoint/xds/build"
 )
@@ -33,6 +36,8 @@ type pluginState struct {
 	refused bool
 	// scopes are the places in which the plugin stands.
 	scopes map[model.Scope]bool
+	// affects are the objects that accepted the plugin.
+	affects []status.TargetKey
 }
 
 // entry is the plugin's place in a slot. fits tells which last good variants may stand there: the rules judged the plugin as
@@ -88,8 +93,13 @@ func (s *pluginState) expire(now time.Time) bool {
 
 // promote notes that a proxy runs the wanted variant; it tells whether the durable state changed.
 func (s *pluginState) promote() bool {
-	if s.wanted == nil || len(s.good) > 0 && s.good[0].Hash == s.wanted.Hash {
+	if s.wanted == nil {
 		return false
+	}
+	if len(s.good) > 0 && s.good[0].Hash == s.wanted.Hash {
+		news := s.good[0].Generation != s.wanted.Generation // where it is to stand may be elsewhere now
+		s.good[0] = s.wanted
+		return news
 	}
 	good := []*build.Variant{s.wanted}
 	for _, v := range s.good {
@@ -99,6 +109,21 @@ func (s *pluginState) promote() bool {
 	}
 	s.good = good
 	return true
+}
+
+// learn takes in what another replica knows to be good; it tells whether that is news.
+func (s *pluginState) learn(variants []*build.Variant) bool {
+	all := slices.Concat(s.good, variants)
+	slices.SortStableFunc(all, func(a, b *build.Variant) int { return cmp.Compare(b.Generation, a.Generation) })
+	var good []*build.Variant
+	for _, v := range all {
+		if len(good) < keepGood && !slices.ContainsFunc(good, func(g *build.Variant) bool { return g.Hash == v.Hash }) {
+			good = append(good, v)
+		}
+	}
+	same := slices.EqualFunc(good, s.good, func(a, b *build.Variant) bool { return a.Hash == b.Hash })
+	s.good = good
+	return !same
 }
 
 // source is what the module manager has to fetch for a plugin, or the state that says why nothing may be fetched.

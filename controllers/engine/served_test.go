@@ -27,7 +27,7 @@ func TestAPortThatIsNotServedIsNamedAndNotWaitedFor(t *testing.T) {
 	if ports := s.Gateways[0].Ports; !slices.Equal(ports, []int32{80}) {
 		t.Errorf("ports %v are said to be served, want 80 alone: TCP listeners are not supported", ports)
 	}
-	in := w.inputs(w.proxiesByGateway())[0]
+	in := w.inputs(w.fleet())[0]
 	if n := in.Targets[0].Proxies.Total; n != 0 {
 		t.Errorf("%d proxies are waited for, want none", n)
 	}

@@ -44,6 +44,7 @@ func (e *Engine) dropPlugin(k model.Key) {
 	if s == nil {
 		return
 	}
+	delete(e.kept, k)
 	e.opts.Modules.Release(k.String())
 	if s.wanted != nil {
 		delete(e.variants, s.wanted.Hash)
@@ -52,11 +53,13 @@ func (e *Engine) dropPlugin(k model.Key) {
 	delete(e.waiting, s)
 	delete(e.owners, k.String())
 	delete(e.plugins, k)
+	e.markTargetKeys(s.affects)
 }
 
 func (e *Engine) moduleChanged(owner string) {
 	if s := e.plugins[e.owners[owner]]; s != nil && !s.refused {
 		e.changed = true
+		e.markKey(s.plugin.Key)
 		e.resolve(s, e.opts.Modules.State(owner))
 	}
 }
@@ -102,12 +105,45 @@ func (e *Engine) proxyRuns(variant string) {
 	}
 	if s.promote() {
 		e.goodChanged, e.changed = true, true
+		e.markKey(s.plugin.Key)
 		e.markPlugin(s)
 	}
 }
 
+// Learn takes in what another replica found to be good: a proxy that starts here needs it when the module is nowhere to be had.
+func (e *Engine) Learn(good map[model.Key][]*build.Variant) {
+	e.post(func() {
+		for k, variants := range good {
+			s := e.plugins[k]
+			if s == nil {
+				e.kept[k] = variants
+				continue
+			}
+			if s.learn(variants) {
+				e.goodChanged = true
+				e.resolve(s, s.module) // what is good ends the waiting for a first module
+				e.markPlugin(s)
+				e.markKey(k)
+			}
+		}
+	})
+}
+
+// saveEvery is the least time between two times that the last good variants are saved: that takes a look at every plugin, and
+// each change of a plugin makes another variant a good one.
+const saveEvery = 500 * time.Millisecond
+
+// saveDue is how long it is until the last good variants are to be saved.
+func (e *Engine) saveDue() time.Duration {
+	if !e.goodChanged {
+		return time.Hour
+	}
+	return max(e.savePause-time.Since(e.savedGood), 0)
+}
+
 // saveGood has the last good variants written, and pins their modules.
 func (e *Engine) saveGood() {
+	e.goodChanged, e.savedGood = false, time.Now()
 	good := map[model.Key][]*build.Variant{}
 	for k, list := range e.kept {
 		good[k] = list
@@ -144,6 +180,7 @@ func (e *Engine) expirePending() {
 		if s.expire(now) {
 			delete(e.waiting, s)
 			e.changed = true
+			e.markKey(s.plugin.Key)
 			e.markPlugin(s)
 		}
 	}

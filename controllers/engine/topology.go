@@ -37,6 +37,8 @@ type gatewayState struct {
 	// units are the resources in force: those of the gateway itself under the zero scope, those of a Service's port at a
 	// waypoint under its scope. No two units of a gateway hold the same resource.
 	units map[model.Scope][]named
+	// claims are the addresses of a waypoint's places.
+	claims claims
 }
 
 type named struct {
@@ -55,7 +57,7 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 	state := e.gateways[name]
 	isNew := state == nil
 	if isNew {
-		state = &gatewayState{since: e.opts.Now(), units: map[model.Scope][]named{}}
+		state = &gatewayState{since: e.opts.Now(), units: map[model.Scope][]named{}, claims: newClaims()}
 		e.gateways[name] = state
 	}
 	if state.address != addresses[0] {
@@ -65,6 +67,7 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 	waypoint := e.tracker.IsWaypoint(name)
 	if state.waypoint != waypoint {
 		state.waypoint, isNew = waypoint, true
+		state.claims = newClaims()
 		for scope := range state.units {
 			e.setUnit(name, state, scope, nil)
 		}
@@ -118,19 +121,34 @@ func (e *Engine) rebuildPlace(scope model.Scope) {
 	if state == nil || scope.Service.IsZero() {
 		return
 	}
-	if _, ok := e.places[scope]; !ok {
-		e.setUnit(scope.Gateway, state, scope, nil)
-		return
+	for due := []model.Scope{scope}; len(due) > 0; due = due[1:] {
+		due = append(due, e.buildPlace(due[0], state)...)
 	}
+}
+
+// buildPlace builds one place, and tells which others won or lost an address by that.
+func (e *Engine) buildPlace(scope model.Scope, state *gatewayState) (others []model.Scope) {
+	_, exists := e.places[scope]
 	d := e.destination(scope.Service, scope.Port)
-	if d == nil {
+	if !exists || d == nil {
+		_, others = state.claims.set(scope, nil)
 		e.setUnit(scope.Gateway, state, scope, nil)
-		return
+		return others
+	}
+	port := e.network.Port(scope.Port)
+	var wanted []netip.AddrPort
+	for _, a := range e.network.Service(scope.Service) {
+		wanted = append(wanted, netip.AddrPortFrom(a, uint16(port)))
+	}
+	own, others := state.claims.set(scope, wanted)
+	var addresses []netip.Addr
+	for _, a := range own {
+		addresses = append(addresses, a.Addr())
 	}
 	e.setUnit(scope.Gateway, state, scope, dataplane.WaypointService(dataplane.ServiceInput{
-		Scope: scope, Addresses: e.network.Service(scope.Service), Bind: e.network.Bind(),
-		ListenPort: e.network.Port(scope.Port), Destination: *d,
+		Scope: scope, Addresses: addresses, Bind: e.network.Bind(), ListenPort: port, Destination: *d,
 	}))
+	return others
 }
 
 func (e *Engine) dropGateway(name types.NamespacedName) {

@@ -22,7 +22,8 @@ func untargetedIn(p *model.Plugin) []string {
 	return []string{p.Namespace}
 }
 
-func pullSecrets(p *model.Plugin) []types.NamespacedName {
+// PullSecrets are the Secrets that a plugin names as imagePullSecret.
+func PullSecrets(p *model.Plugin) []types.NamespacedName {
 	if p.Wasm == nil || p.Wasm.PullSecret == "" {
 		return nil
 	}
@@ -31,8 +32,8 @@ func pullSecrets(p *model.Plugin) []types.NamespacedName {
 
 func gatewayClassOf(g *gatewayv1.Gateway) []string { return []string{string(g.Spec.GatewayClassName)} }
 
-// certificateSecrets are the Secrets that the listeners of a Gateway name, wherever they are.
-func certificateSecrets(g *gatewayv1.Gateway) []types.NamespacedName {
+// CertificateSecrets are the Secrets that the listeners of a Gateway name, wherever they are.
+func CertificateSecrets(g *gatewayv1.Gateway) []types.NamespacedName {
 	var keys []types.NamespacedName
 	for _, listener := range g.Spec.Listeners {
 		if listener.TLS == nil {
@@ -50,7 +51,7 @@ func certificateSecrets(g *gatewayv1.Gateway) []types.NamespacedName {
 	return keys
 }
 
-func certificateNamespaces(g *gatewayv1.Gateway) []string { return namespacesOf(certificateSecrets(g)) }
+func certificateNamespaces(g *gatewayv1.Gateway) []string { return namespacesOf(CertificateSecrets(g)) }
 
 // ParentGateways are the Gateways that a route names as parents, allowed there or not.
 func ParentGateways(r *gatewayv1.HTTPRoute) []types.NamespacedName {

@@ -58,9 +58,9 @@ func New() *Store {
 	}
 	s.pluginsByTarget = addIndex(s.plugins, pluginTargets)
 	s.untargetedPlugins = addIndex(s.plugins, untargetedIn)
-	s.pluginsBySecret = addIndex(s.plugins, pullSecrets)
+	s.pluginsBySecret = addIndex(s.plugins, PullSecrets)
 	s.gatewaysByClass = addIndex(s.gateways, gatewayClassOf)
-	s.gatewaysBySecret = addIndex(s.gateways, certificateSecrets)
+	s.gatewaysBySecret = addIndex(s.gateways, CertificateSecrets)
 	s.gatewaysBySecretsIn = addIndex(s.gateways, certificateNamespaces)
 	s.servicesByWaypoint = addIndex(s.services, serviceWaypoint)
 	s.entriesByWaypoint = addIndex(s.entries, entryWaypoint)
