@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newExplainCommand(), newStandaloneCommand(), newStatusCommand())
+	root.AddCommand(newBootstrapCommand(), newControllerCommand(), newExplainCommand(), newStandaloneCommand(), newStatusCommand())
 	return root
 }

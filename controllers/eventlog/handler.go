@@ -12,7 +12,12 @@ import (
 
 // NewHandler is a log handler for people in front of a terminal: "15:04:05.000 INFO  text key=value", in local time as the
 // record carries it. Info and above are written.
-func NewHandler(w io.Writer) slog.Handler { return &handler{out: &output{w: w}} }
+func NewHandler(w io.Writer) slog.Handler { return NewHandlerAt(w, slog.LevelInfo) }
+
+// NewHandlerAt writes records of a level and above.
+func NewHandlerAt(w io.Writer, level slog.Level) slog.Handler {
+	return &handler{out: &output{w: w}, level: level}
+}
 
 // output is shared by all handlers made from one, so that lines never mix.
 type output struct {
@@ -21,13 +26,14 @@ type output struct {
 }
 
 type handler struct {
-	out *output
+	out   *output
+	level slog.Level
 	// attrs is already formatted; prefix is the open groups, "a.b.".
 	attrs  string
 	prefix string
 }
 
-func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
@@ -52,14 +58,14 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		write(&b, h.prefix, a)
 	}
-	return &handler{out: h.out, attrs: h.attrs + b.String(), prefix: h.prefix}
+	return &handler{out: h.out, level: h.level, attrs: h.attrs + b.String(), prefix: h.prefix}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{out: h.out, attrs: h.attrs, prefix: h.prefix + name + "."}
+	return &handler{out: h.out, level: h.level, attrs: h.attrs, prefix: h.prefix + name + "."}
 }
 
 // write appends " key=value", quoted where it has to be.

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/wasmpoint/wasmpoint/controllers/cluster"
+)
+
+func TestAFlagGoesBeforeTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	content := "apiVersion: config.wasmpoint.dev/v1alpha1\nkind: ControllerConfig\nrootNamespace: mesh\nstaleAfter: 20s\npeers: {static: [\"10.0.0.1:1\"]}\n"
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := cluster.Default()
+	flags := pflag.NewFlagSet("controller", pflag.ContinueOnError)
+	bindControllerFlags(flags, &c)
+	if err := flags.Parse([]string{"--stale-after", "40s", "--peer", "10.0.0.2:2"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := loadUnder(flags, file, &c); err != nil {
+		t.Fatal(err)
+	}
+	if c.RootNamespace != "mesh" || c.StaleAfter.Duration != 40*time.Second || strings.Join(c.Peers.Static, " ") != "10.0.0.2:2" {
+		t.Errorf("rootNamespace %s, staleAfter %s, peers %v", c.RootNamespace, c.StaleAfter.Duration, c.Peers.Static)
+	}
+}
+
+func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "kubeconfig")
+	for want, args := range map[string][]string{
+		"--kubeconfig":                       {"--kubeconfig", empty},
+		`staleAfter 1s: must be at least 5s`: {"--stale-after", "1s"},
+		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
+		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},
+		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},
+	} {
+		code, _, errs := command(append([]string{"controller", "--data-dir", t.TempDir(), "--tls=false"}, args...)...)
+		if code != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%v: exit code %d, %q; want it to say %q", args, code, strings.TrimSpace(errs), want)
+		}
+	}
+}
