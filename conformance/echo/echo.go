@@ -23,6 +23,8 @@ type Answer struct {
 	Path    string      `json:"path"`
 	Host    string      `json:"host"`
 	Headers http.Header `json:"headers"`
+	// Backend is the address at which the request arrived, HOST:PORT.
+	Backend string `json:"backend"`
 	// Protocol is the backend's own, such as HTTP/1.1 or HTTP/2.0.
 	Protocol string `json:"protocol"`
 	Body     string `json:"body,omitempty"`
@@ -46,6 +48,11 @@ func StartHTTP(addr string) (*HTTP, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ServeHTTP(l), nil
+}
+
+// ServeHTTP serves on a listener, which may be on any address; Close closes it.
+func ServeHTTP(l net.Listener) *HTTP {
 	h := &HTTP{addr: l.Addr().String()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", echo)
@@ -66,7 +73,7 @@ func StartHTTP(addr string) (*HTTP, error) {
 	protocols.SetUnencryptedHTTP2(true)
 	h.http = &http.Server{Handler: h.Wrap(mux), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = h.http.Serve(l) }()
-	return h, nil
+	return h
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {
@@ -75,9 +82,13 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	backend := ""
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		backend = a.String()
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(Answer{
-		Method: r.Method, Path: r.RequestURI, Host: r.Host, Headers: r.Header, Protocol: r.Proto, Body: string(body),
+		Method: r.Method, Path: r.RequestURI, Host: r.Host, Headers: r.Header, Protocol: r.Proto, Body: string(body), Backend: backend,
 	})
 }
 

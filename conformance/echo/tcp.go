@@ -27,9 +27,14 @@ func StartTCP(addr string) (*TCP, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ServeTCP(l), nil
+}
+
+// ServeTCP serves on a listener, which may be on any address; Close closes it.
+func ServeTCP(l net.Listener) *TCP {
 	t := &TCP{listener: l}
 	t.running.Go(t.accept)
-	return t, nil
+	return t
 }
 
 func (t *TCP) accept() {

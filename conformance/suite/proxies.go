@@ -1,0 +1,96 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
+	"github.com/wasmpoint/wasmpoint/controllers/pki"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
+)
+
+// scheduler is nobody's, so that no node ever runs the Pods of the suite: their proxies are processes here.
+const scheduler = "wasmpoint-conformance"
+
+// Proxy is a Pod of a Gateway and the Envoy that stands for it.
+type Proxy struct {
+	w *World
+	// Name is the Pod's, and the node id of the proxy.
+	Name    string
+	gateway client.ObjectKey
+	envoy   *testbed.Envoy
+}
+
+// Proxies makes n ready Pods of a Gateway ("name" or "namespace/name") and starts their Envoys.
+func (w *World) Proxies(gateway string, n int) []*Proxy {
+	w.t.Helper()
+	var out []*Proxy
+	for range n {
+		p := w.PodOf(gateway)
+		p.Start()
+		out = append(out, p)
+	}
+	return out
+}
+
+// PodOf makes a ready Pod of a Gateway whose proxy does not run (yet).
+func (w *World) PodOf(gateway string) *Proxy {
+	w.t.Helper()
+	key := w.of(named(gateway))
+	p := &Proxy{w: w, gateway: key, Name: fmt.Sprintf("%s-%d", key.Name, len(w.proxies)+1)}
+	w.proxies[p.Name] = p
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.Name = key.Namespace, p.Name
+	pod.Labels = map[string]string{ext.LabelGatewayName: key.Name}
+	pod.Spec.SchedulerName = scheduler
+	pod.Spec.Containers = []corev1.Container{{Name: "envoy", Image: "envoy.invalid/envoy"}}
+	ctx := context.Background()
+	eventually(w.t, w.Timeouts.Ready, "Pod "+p.Name+" is created", func() (bool, string) {
+		err := w.client.Create(ctx, pod) // refused as long as the namespace's ServiceAccount is missing
+		return err == nil || apierrors.IsAlreadyExists(err), fmt.Sprint(err)
+	})
+	w.t.Cleanup(func() {
+		zero := int64(0)
+		if err := w.client.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero}); client.IgnoreNotFound(err) != nil {
+			w.t.Errorf("Pod %s is left over: %v", p.Name, err)
+		}
+	})
+	ready := pod.DeepCopy()
+	ready.Status.Phase = corev1.PodRunning
+	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+	must(w.t, w.client.Status().Patch(ctx, ready, client.MergeFrom(pod)))
+	return p
+}
+
+// Start starts the Pod's Envoy and waits until it has its configuration.
+func (p *Proxy) Start() {
+	w := p.w
+	w.t.Helper()
+	// A loopback address that nobody else has, because all proxies share this network.
+	admin := strings.Replace(w.address(), "10.", "127.", 1) + ":15000"
+	raw, err := bootstrap.JSON(bootstrap.Config{
+		ID: p.Name, Gateway: p.gateway, XDS: xdsAddress, Modules: modulesAddress, Admin: admin,
+		TLS: &bootstrap.TLS{CA: w.ca, Name: pki.ServerName(w.systemNamespace())},
+	})
+	must(w.t, err)
+	p.envoy = testbed.StartEnvoy(w.t, raw)
+	hc := &http.Client{Timeout: w.Timeouts.Request}
+	eventually(w.t, w.Timeouts.Ready, "proxy "+p.Name+" is ready", func() (bool, string) {
+		if !p.envoy.Running() {
+			w.t.Fatalf("proxy %s ended", p.Name)
+		}
+		code, _, err := testbed.Get(hc, "http://"+admin+"/ready")
+		return code == http.StatusOK, fmt.Sprint(code, " ", err)
+	})
+}
+
+// Log is what the Envoy printed so far.
+func (p *Proxy) Log() string { return p.envoy.Log() }

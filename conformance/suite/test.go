@@ -1,0 +1,21 @@
+package suite
+
+import (
+	"testing"
+
+	"sigs.k8s.io/gateway-api/pkg/features"
+)
+
+// Test is one behaviour.
+type Test struct {
+	// ShortName names it in reports and on the command line.
+	ShortName string
+	// Description is one sentence that is true of a conformant implementation.
+	Description string
+	// Features are all that it needs.
+	Features []features.FeatureName
+	// Manifests are files of Options.Manifests, applied before Test is called and taken away afterwards.
+	Manifests []string
+	// Test checks the behaviour.
+	Test func(t *testing.T, w *World)
+}

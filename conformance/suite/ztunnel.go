@@ -1,0 +1,92 @@
+package suite
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+)
+
+// waypointPort is where a waypoint takes connections with the PROXY protocol.
+const waypointPort = 15088
+
+// ztunnel gives the way of one connection to a Service's own address, as ztunnel takes it for a client in an ambient mesh:
+// to the waypoint to which the Service is bound, with a PROXY header that holds the address that was asked for, and
+// otherwise straight to the Pod. It asks the API server each time, so it never lags behind.
+func (w *World) ztunnel(service types.NamespacedName, vip string, port int32) func() (net.Conn, error) {
+	pod := net.JoinHostPort(w.backends[service], strconv.Itoa(int(port)))
+	destination := netip.AddrPortFrom(netip.MustParseAddr(vip), uint16(port))
+	return func() (net.Conn, error) {
+		waypoint, err := w.waypoint(service)
+		if err != nil {
+			return nil, err
+		}
+		if waypoint == "" {
+			return net.Dial("tcp", pod)
+		}
+		conn, err := net.Dial("tcp", net.JoinHostPort(waypoint, strconv.Itoa(waypointPort)))
+		if err != nil {
+			return nil, err
+		}
+		source := conn.LocalAddr().(*net.TCPAddr).AddrPort()
+		if _, err := conn.Write(proxyHeader(source, destination)); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return conn, nil
+	}
+}
+
+// waypoint is the address of the waypoint to which a Service is bound, "" for none.
+func (w *World) waypoint(key types.NamespacedName) (string, error) {
+	ctx := context.Background()
+	var service corev1.Service
+	if err := w.client.Get(ctx, key, &service); err != nil {
+		return "", err
+	}
+	bound := false
+	for _, c := range service.Status.Conditions {
+		bound = bound || c.Type == ext.ConditionWaypointBound && c.Status == "True"
+	}
+	if !bound {
+		return "", nil
+	}
+	labels := service.Labels
+	if labels[ext.LabelUseWaypoint] == "" {
+		var namespace corev1.Namespace
+		if err := w.client.Get(ctx, types.NamespacedName{Name: key.Namespace}, &namespace); err != nil {
+			return "", err
+		}
+		labels = namespace.Labels
+	}
+	name := types.NamespacedName{Namespace: cmp.Or(labels[ext.LabelUseWaypointNamespace], key.Namespace), Name: labels[ext.LabelUseWaypoint]}
+	var gateway gatewayv1.Gateway
+	if err := w.client.Get(ctx, name, &gateway); err != nil {
+		return "", err
+	}
+	address := gateway.Annotations[ext.AnnotationListenAddresses]
+	if address == "" {
+		return "", fmt.Errorf("Gateway %s %w", name, errNoAddress)
+	}
+	return address, nil
+}
+
+// proxyHeader is version 2 of the PROXY protocol for TCP over IPv4: "PROXY", the addresses, no TLVs.
+func proxyHeader(source, destination netip.AddrPort) []byte {
+	out := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c")
+	for _, a := range []netip.AddrPort{source, destination} {
+		ip := a.Addr().Unmap().As4()
+		out = append(out, ip[:]...)
+	}
+	out = binary.BigEndian.AppendUint16(out, source.Port())
+	return binary.BigEndian.AppendUint16(out, destination.Port())
+}
