@@ -110,8 +110,8 @@ golden: ## Compare the golden worlds (UPDATE=1 writes them anew).
 	go test -count=1 ./conformance/golden/... $(if $(filter 1,$(UPDATE)),-args -update)
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run golangci-lint on every module.
-	@for m in $(MODULES); do echo "$$m: golangci-lint"; (cd $$m && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+lint: $(GOLANGCI_LINT) ## Run golangci-lint on every module of ours (the benchmark's yardstick is taken as it is).
+	@for m in $(filter-out conformance/bench/floor,$(MODULES)); do echo "$$m: golangci-lint"; (cd $$m && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: clean
 clean: ## Remove binaries, tools and test modules.
