@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,11 +93,11 @@ func TestAReplicaThatIsCutOff(t *testing.T) {
 // askFake opens a stream as a proxy of a Gateway, and gives the code with which it ends; OK if something arrives.
 func (r *replica) askFake(gateway types.NamespacedName) codes.Code {
 	r.w.t.Helper()
-	arrived := make(chan struct{}, 100)
+	var arrived atomic.Bool
 	p, err := fakeproxy.Start(context.Background(), fakeproxy.Config{
 		Addr: r.config.XDS.Address, ID: "fake", Gateway: gateway, Dial: r.dial(),
 		Types:   []string{"type.googleapis.com/envoy.config.listener.v3.Listener"},
-		Arrived: func(fakeproxy.Resource) { arrived <- struct{}{} },
+		Arrived: func(fakeproxy.Resource) { arrived.Store(true) },
 	})
 	if err != nil {
 		return status.Code(err)
@@ -104,7 +105,7 @@ func (r *replica) askFake(gateway types.NamespacedName) codes.Code {
 	defer p.Stop()
 	var code codes.Code
 	r.w.eventually("a stream ends or is answered", func() (bool, string) {
-		if len(arrived) > 0 {
+		if arrived.Load() {
 			return true, ""
 		}
 		code = status.Code(p.Err())
