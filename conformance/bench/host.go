@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -22,13 +24,16 @@ type host struct {
 // failure is what Fatal panics with, and run turns into an error.
 type failure struct{ error }
 
-// run calls f, and then everything that is to be done at the end, last first.
+// run calls f, and then everything that is to be done at the end, last first; that is done too when the program is asked to
+// end, or the servers that it started would outlive it.
 func (h *host) run(f func()) (err error) {
-	defer func() {
-		for _, end := range slices.Backward(h.ends) {
-			end()
-		}
-	}()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, func() { // not any more when stop ends the context
+		h.close()
+		os.Exit(1)
+	})()
+	defer h.close()
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -42,10 +47,25 @@ func (h *host) run(f func()) (err error) {
 	return nil
 }
 
+func (h *host) close() {
+	h.mu.Lock()
+	ends := h.ends
+	h.ends = nil
+	h.mu.Unlock()
+	for _, end := range slices.Backward(ends) {
+		end()
+	}
+}
+
+func (h *host) Cleanup(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ends = append(h.ends, f)
+}
+
 func (h *host) Helper()                  {}
 func (h *host) Name() string             { return "bench" }
 func (h *host) Context() context.Context { return context.Background() }
-func (h *host) Cleanup(f func())         { h.ends = append(h.ends, f) }
 
 func (h *host) Failed() bool {
 	h.mu.Lock()
