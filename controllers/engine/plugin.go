@@ -98,7 +98,7 @@ func (s *pluginState) promote() bool {
 	}
 	if len(s.good) > 0 && s.good[0].Hash == s.wanted.Hash {
 		news := s.good[0].Generation != s.wanted.Generation // where it is to stand may be elsewhere now
-		s.good = slices.Clone(s.good) // the saver may be reading the old list
+		s.good = slices.Clone(s.good)                       // the saver may be reading the old list
 		s.good[0] = s.wanted
 		return news
 	}
