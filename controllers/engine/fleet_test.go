@@ -225,3 +225,13 @@ func TestTheLastValidFormOfAPluginStaysInForceAlsoOverARestart(t *testing.T) {
 		t.Errorf("%+v: a plugin that was never valid cannot have another form", p)
 	}
 }
+
+func TestAListThatTheSaverMayBeReadingIsNotChanged(t *testing.T) {
+	s := &pluginState{wanted: build.NewVariant(plugin("p", one, 1, target), "d1")}
+	s.promote()
+	saved := s.good
+	s.wanted = build.NewVariant(plugin("p", one, 2, target), "d1") // elsewhere, and the same to run
+	if !s.promote() || saved[0].Generation != 1 || s.good[0].Generation != 2 {
+		t.Errorf("saved generation %d, good generation %d; want 1 and 2", saved[0].Generation, s.good[0].Generation)
+	}
+}
