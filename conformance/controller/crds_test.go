@@ -92,6 +92,21 @@ func TestFaultsOfCRDs(t *testing.T) {
 		s.ApplyYAML([]byte(s.guardYAML(s.basicAuth(), "one", "  phase: NO_SUCH_PHASE\n")))
 		s.status("is refused", refused)
 	})
+	t.Run("a plugin whose fields have the wrong types is refused, and stops nothing but itself", func(t *testing.T) {
+		s := w.in(t).scene("mistyped")
+		s.ApplyYAML([]byte(s.guardYAML(s.basicAuth(), "one", "  priority: high\n  vmConfig: [1]\n")))
+		other := w.in(t).scene("beside")
+		r.in(t).proxy("beside", other.gateway)
+		other.guard("one")
+		other.guarded("one")
+		other.guard("two")
+		other.guarded("two")
+		other.programmed()
+		s.eventually("its status says what is wrong", func() (bool, string) {
+			text, _ := json.Marshal(s.raw().Object["status"])
+			return strings.Contains(string(text), "spec.priority: must be a whole number"), string(text)
+		})
+	})
 	t.Run("what is stored stays so when the rules come", func(t *testing.T) {
 		w.InstallCRDs(wasmPlugins)
 		s := running.in(t)

@@ -15,13 +15,14 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/publish"
+	"github.com/wasmpoint/wasmpoint/controllers/stored"
 )
 
 // Scheme knows every type that the controller reads or writes.
 func Scheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, gatewayv1.Install, extv1.AddToScheme,
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, gatewayv1.Install, stored.AddToScheme,
 	} {
 		if err := add(s); err != nil {
 			return nil, err

@@ -13,8 +13,8 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	networkingv1 "github.com/wasmpoint/wasmpoint/apis/networking/v1"
-	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/controllers/stored"
 )
 
 // kind is one kind that is watched.
@@ -35,15 +35,13 @@ type kind struct {
 var kinds = []kind{
 	{
 		name: store.KindWasmPlugin, crd: "wasmplugins." + extv1.GroupName, versions: []string{"v1alpha1"},
-		watched: of[extv1.WasmPlugin],
-		convert: func(o client.Object) (any, error) { return model.FromWasmPlugin(o.(*extv1.WasmPlugin)), nil },
+		watched: of[stored.WasmPlugin],
+		convert: func(o client.Object) (any, error) { return o.(*stored.WasmPlugin).Plugin, nil },
 	},
 	{
 		name: store.KindTrafficExtension, crd: "trafficextensions." + extv1.GroupName, versions: []string{"v1alpha1"},
-		watched: of[extv1.TrafficExtension],
-		convert: func(o client.Object) (any, error) {
-			return model.FromTrafficExtension(o.(*extv1.TrafficExtension)), nil
-		},
+		watched: of[stored.TrafficExtension],
+		convert: func(o client.Object) (any, error) { return o.(*stored.TrafficExtension).Plugin, nil },
 	},
 	{name: store.KindGatewayClass, crd: "gatewayclasses." + gatewayv1.GroupName, versions: []string{"v1"}, watched: of[gatewayv1.GatewayClass], convert: same},
 	{name: store.KindGateway, crd: "gateways." + gatewayv1.GroupName, versions: []string{"v1"}, watched: of[gatewayv1.Gateway], convert: same},

@@ -17,6 +17,7 @@ import (
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	networkingv1 "github.com/wasmpoint/wasmpoint/apis/networking/v1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/stored"
 )
 
 const (
@@ -78,7 +79,7 @@ func isUnknownKind(err error) bool {
 // markAll marks every object that can have a status of ours, once the cache can tell them.
 func (r *term) markAll() {
 	lists := map[string]client.ObjectList{
-		ext.KindWasmPlugin: &ext.WasmPluginList{}, ext.KindTrafficExtension: &ext.TrafficExtensionList{},
+		ext.KindWasmPlugin: &stored.WasmPluginList{}, ext.KindTrafficExtension: &stored.TrafficExtensionList{},
 		kindGateway: &gatewayv1.GatewayList{}, kindService: &corev1.ServiceList{}, networkingv1.KindServiceEntry: nil,
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {

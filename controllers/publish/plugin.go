@@ -10,6 +10,7 @@ import (
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
+	"github.com/wasmpoint/wasmpoint/controllers/stored"
 )
 
 // plugin brings the status of one plugin to what it should be.
@@ -17,7 +18,7 @@ func (r *term) plugin(it item, in status.Input, known bool) verdict {
 	if !known {
 		return r.forget(it)
 	}
-	obj, old, err := r.cached(it)
+	obj, content, err := r.cached(it)
 	switch {
 	case err != nil && isGone(err):
 		return r.forget(it)
@@ -34,6 +35,7 @@ func (r *term) plugin(it item, in status.Input, known bool) verdict {
 	if obj.GetGeneration() != generation {
 		return retry // the cache and the engine do not speak of the same object yet
 	}
+	old := statusOf(content.Status)
 	in.Previous, in.Now = old, r.opts.Now()
 	next := status.Build(in)
 	if status.Same(old, next) {
@@ -46,7 +48,7 @@ func (r *term) plugin(it item, in status.Input, known bool) verdict {
 	if wait := r.mayWrite(it); wait > 0 {
 		return after(wait)
 	}
-	return r.write(it, obj, in, next)
+	return r.write(it, obj, in, next, content.Unread || status.HasOthers(old))
 }
 
 // losesProxies tells that a plugin was programmed, and is not any more because proxies are missing: after a restart of the
@@ -60,9 +62,9 @@ func losesProxies(old, next status.Status) bool {
 }
 
 // write patches the status, on the condition that nobody wrote the object since it was read.
-func (r *term) write(it item, obj client.Object, in status.Input, next status.Status) verdict {
+func (r *term) write(it item, obj client.Object, in status.Input, next status.Status, others bool) verdict {
 	read := raw{}
-	if status.HasOthers(in.Previous) {
+	if others {
 		// The lists are written as a whole, and our types do not hold everything that others may have put into theirs.
 		u, err := r.live(it)
 		if err == nil && u.GetGeneration() != obj.GetGeneration() {
@@ -106,16 +108,16 @@ func (r *term) write(it item, obj client.Object, in status.Input, next status.St
 	return done
 }
 
-// cached reads a plugin and its status from the cache.
-func (r *term) cached(it item) (client.Object, status.Status, error) {
+// cached reads a plugin from the cache.
+func (r *term) cached(it item) (client.Object, stored.Content, error) {
 	if it.kind == ext.KindTrafficExtension {
-		o := &ext.TrafficExtension{}
+		o := &stored.TrafficExtension{}
 		err := r.opts.Reader.Get(r.ctx, it.NamespacedName, o)
-		return o, statusOf(o.Status), err
+		return o, o.Content, err
 	}
-	o := &ext.WasmPlugin{}
+	o := &stored.WasmPlugin{}
 	err := r.opts.Reader.Get(r.ctx, it.NamespacedName, o)
-	return o, statusOf(o.Status), err
+	return o, o.Content, err
 }
 
 func statusOf(s ext.PluginStatus) status.Status {

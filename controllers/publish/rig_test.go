@@ -3,18 +3,22 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
@@ -22,6 +26,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
+	"github.com/wasmpoint/wasmpoint/controllers/stored"
 	"github.com/wasmpoint/wasmpoint/manifests/crd"
 )
 
@@ -94,7 +99,11 @@ func newRig(t *testing.T) *rig {
 	var wait sync.WaitGroup
 	t.Cleanup(wait.Wait)
 	t.Cleanup(cancel)
-	informers, err := cache.New(c.Config(), cache.Options{Scheme: cluster.Scheme()})
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), gatewayv1.Install(scheme), stored.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	informers, err := cache.New(c.Config(), cache.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +118,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{t: t, Cluster: c, world: &world{plugins: map[model.Key]status.Input{}, targets: map[status.TargetKey]status.TargetInput{}}}
 	r.opts = Options{
-		Engine: r.world, Client: c.Client(), Reader: informers, Recorder: broadcaster.NewRecorder(cluster.Scheme(), "wasmpoint"),
+		Engine: r.world, Client: c.Client(), Reader: informers, Recorder: broadcaster.NewRecorder(scheme, "wasmpoint"),
 		Settle: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond,
 	}
 	return r
