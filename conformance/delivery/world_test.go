@@ -177,13 +177,13 @@ func (w *world) refusal(limit time.Duration, v *build.Variant) string {
 	w.t.Helper()
 	text := ""
 	testbed.Eventually(w.t, limit, "a refusal of "+v.Plugin.Name, func() (bool, string) {
-		for _, p := range w.registry.Proxies(types.NamespacedName{}) {
+		for _, p := range w.registry.All() {
 			if r, ok := p.Refused[v.Hash]; ok {
 				text = r.Text
 				return true, ""
 			}
 		}
-		return false, fmt.Sprintf("%+v", w.registry.Proxies(types.NamespacedName{}))
+		return false, fmt.Sprintf("%+v", w.registry.All())
 	})
 	return text
 }

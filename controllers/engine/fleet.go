@@ -141,8 +141,8 @@ func (e *Engine) connected(gateway types.NamespacedName) []acks.Proxy {
 // allConnected are the proxies of all gateways.
 func (e *Engine) allConnected() []acks.Proxy {
 	gateways := map[types.NamespacedName]bool{}
-	for _, p := range e.opts.Registry.Proxies(types.NamespacedName{}) {
-		gateways[p.Gateway] = true
+	for _, gateway := range e.opts.Registry.Gateways() {
+		gateways[gateway] = true
 	}
 	for _, byGateway := range e.fleetState.peers {
 		for gateway := range byGateway {
@@ -202,8 +202,14 @@ func (e *Engine) proxiesChanged(gateway types.NamespacedName) {
 		e.fleetState.known[gateway] = known
 	}
 	present := map[string]bool{}
-	for _, p := range e.connected(gateway) {
-		known[p.ID], present[p.ID] = time.Time{}, true
+	connected := e.opts.Registry.IDs(gateway)
+	for _, byGateway := range e.fleetState.peers {
+		for _, p := range byGateway[gateway] {
+			connected = append(connected, p.ID)
+		}
+	}
+	for _, id := range connected {
+		known[id], present[id] = time.Time{}, true
 	}
 	now := e.opts.Now()
 	for id, left := range known {

@@ -174,7 +174,8 @@ func canonicalJSON(raw []byte) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("is not JSON: %w", err)
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	// A copy, because the buffer is several times as large.
+	return bytes.Clone(bytes.TrimSuffix(out.Bytes(), []byte("\n"))), nil
 }
 
 func jsonKind(v any) string {

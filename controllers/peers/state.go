@@ -8,16 +8,12 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 )
 
-// wholesale is the number of changed gateways from which on all proxies are read at once: each read of one gateway goes
-// through all of the registry.
-const wholesale = 8
-
 // sent is what a stream has told, by gateway and number.
 type sent map[types.NamespacedName]map[uint64]acks.Proxy
 
 // all is the first line.
 func (s sent) all(r *acks.Registry, replica string) *line {
-	out := &line{Version: version, Replica: replica, Proxies: r.Proxies(types.NamespacedName{})}
+	out := &line{Version: version, Replica: replica, Proxies: r.All()}
 	for _, p := range out.Proxies {
 		s.put(p)
 	}
@@ -26,22 +22,11 @@ func (s sent) all(r *acks.Registry, replica string) *line {
 
 // changed is what is new at some gateways since they were told last.
 func (s sent) changed(r *acks.Registry, gateways map[types.NamespacedName]struct{}) *line {
-	now := make(map[types.NamespacedName][]acks.Proxy, len(gateways))
-	if len(gateways) >= wholesale {
-		for _, p := range r.Proxies(types.NamespacedName{}) {
-			if _, ok := gateways[p.Gateway]; ok {
-				now[p.Gateway] = append(now[p.Gateway], p)
-			}
-		}
-	} else {
-		for g := range gateways {
-			now[g] = r.Proxies(g)
-		}
-	}
 	out := &line{}
 	for g := range gateways {
-		there := make(map[uint64]struct{}, len(now[g]))
-		for _, p := range now[g] {
+		now := r.Proxies(g)
+		there := make(map[uint64]struct{}, len(now))
+		for _, p := range now {
 			there[p.Number] = struct{}{}
 			if old, ok := s[g][p.Number]; !ok || !reflect.DeepEqual(old, p) {
 				out.Proxies = append(out.Proxies, p)

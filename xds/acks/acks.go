@@ -3,7 +3,9 @@ package acks
 
 import (
 	"maps"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +83,7 @@ type Registry struct {
 	events Events
 
 	mu      sync.Mutex
-	proxies map[*Proxy]struct{}
+	proxies map[types.NamespacedName]map[*Proxy]struct{}
 	// connects is the number of the latest proxy.
 	connects uint64
 	// running counts the slots that run a variant.
@@ -90,7 +92,7 @@ type Registry struct {
 
 // NewRegistry makes an empty registry.
 func NewRegistry(events Events) *Registry {
-	return &Registry{proxies: map[*Proxy]struct{}{}, running: map[string]int{}, events: events}
+	return &Registry{proxies: map[types.NamespacedName]map[*Proxy]struct{}{}, running: map[string]int{}, events: events}
 }
 
 // Connect adds a proxy; the handle stays valid until Disconnect.
@@ -103,7 +105,10 @@ func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string
 	h.change(Change{}, func(*Proxy) {
 		r.connects++
 		p.Number = r.connects
-		r.proxies[p] = struct{}{}
+		if r.proxies[gateway] == nil {
+			r.proxies[gateway] = map[*Proxy]struct{}{}
+		}
+		r.proxies[gateway][p] = struct{}{}
 	})
 	return h
 }
@@ -120,7 +125,9 @@ func (h *Handle) Disconnect() {
 		for _, s := range p.Slots {
 			h.registry.count(s.Running, -1)
 		}
-		delete(h.registry.proxies, p)
+		if delete(h.registry.proxies[p.Gateway], p); len(h.registry.proxies[p.Gateway]) == 0 {
+			delete(h.registry.proxies, p.Gateway)
+		}
 	})
 }
 
@@ -207,24 +214,45 @@ func (r *Registry) count(variants []string, by int) (started []string) {
 	return started
 }
 
-// Proxies lists the connected proxies of a gateway (all of them for the zero name), sorted by gateway and id.
+// Gateways lists the gateways with connected proxies, in no order.
+func (r *Registry) Gateways() []types.NamespacedName {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.proxies))
+}
+
+// IDs lists the ids of the connected proxies of a gateway, in no order.
+func (r *Registry) IDs(gateway types.NamespacedName) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]string, 0, len(r.proxies[gateway]))
+	for p := range r.proxies[gateway] {
+		out = append(out, p.ID)
+	}
+	return out
+}
+
+// Proxies lists the connected proxies of a gateway, sorted by id.
 func (r *Registry) Proxies(gateway types.NamespacedName) []Proxy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []Proxy
-	for p := range r.proxies {
-		if gateway != (types.NamespacedName{}) && p.Gateway != gateway {
-			continue
-		}
+	for p := range r.proxies[gateway] {
 		c := *p
 		c.Slots, c.Refused, c.RefusedTypes = maps.Clone(p.Slots), maps.Clone(p.Refused), maps.Clone(p.RefusedTypes)
 		out = append(out, c)
 	}
-	sort.Slice(out, func(i, j int) bool {
-		if out[i].Gateway != out[j].Gateway {
-			return out[i].Gateway.String() < out[j].Gateway.String()
-		}
-		return out[i].ID < out[j].ID
-	})
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
+
+// All lists the connected proxies of all gateways, sorted by gateway and id.
+func (r *Registry) All() []Proxy {
+	gateways := r.Gateways()
+	slices.SortFunc(gateways, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
+	var out []Proxy
+	for _, g := range gateways {
+		out = append(out, r.Proxies(g)...)
+	}
 	return out
 }

@@ -54,7 +54,7 @@ func TestProxiesAreSortedCopies(t *testing.T) {
 	a.Refuse("v", "no", now)
 	b.RefuseType("listeners", "in use", now)
 	o.Nack("what", now)
-	list := r.Proxies(types.NamespacedName{})
+	list := r.All()
 	if len(list) != 3 || list[0].ID != "a" || list[1].ID != "b" || list[2].Gateway != other {
 		t.Fatalf("proxies %+v, want a and b of gw, a of other", list)
 	}
