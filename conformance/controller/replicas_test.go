@@ -13,7 +13,9 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/fakeproxy"
+	"github.com/wasmpoint/wasmpoint/conformance/wasmtest"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/modules/registrytest"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
@@ -70,4 +72,25 @@ spec:
 	if n := strings.Count(w.log.String(), "this replica leads"); n != 1 {
 		t.Errorf("%d replicas led", n)
 	}
+}
+
+func TestARefusedModuleIsKnownWhereItIsPushedAlsoWhenAnotherReplicaServedIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).replicas("a", "b")
+	a := w.start("a").ready()
+	w.logged("this replica leads")
+	b := w.start("b").ready()
+	s := w.scene("across")
+	mixed := *a // a proxy that hears of plugins from a, and fetches modules from b
+	mixed.config.Modules = b.config.Modules
+	mixed.proxy("across", s.gateway)
+	s.guard("one")
+	s.guarded("one")
+	w.registry.Push("broken", "1", registrytest.PluginImage(wasmtest.BrokenCode()))
+	s.ApplyYAML([]byte(s.guardYAML("oci://"+w.registry.Host+"/broken:1", "two", "")))
+	s.status("says that the proxy refuses it, and not that it was not seen to fetch it", func(p *extv1.WasmPlugin) bool {
+		m := message(p, "Programmed")
+		return is("Programmed", "False")(p) && strings.Contains(m, "across") && !strings.Contains(m, "was not seen to fetch")
+	})
+	s.guarded("one")
 }

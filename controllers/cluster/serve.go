@@ -67,15 +67,9 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 	if r.listeners.admin != nil {
 		r.serveHTTP(ctx, r.listeners.admin, admin.Handler(r), nil)
 	}
-	serverTLS, peerTLS, err := r.tls()
+	serverTLS, peerTLS, tellTLS, err := r.tls()
 	if err != nil {
 		fail(err)
-		return
-	}
-	r.serveHTTP(ctx, r.listeners.peers, peers.Handler(r.registry, r.c.Replica, &r.changes), peerTLS)
-	select {
-	case <-r.source.Ready():
-	case <-ctx.Done():
 		return
 	}
 	scheme := "http://"
@@ -89,11 +83,25 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 			return scheme + names.ModulesCluster + modules.Path(digest) + "?" + query.Encode()
 		},
 	})
+	r.serveHTTP(ctx, r.listeners.peers, peers.Handler(r.registry, r.c.Replica, &r.changes, func(f peers.Fetch) {
+		_ = x.Served(f.Digest, f.Query, f.Complete) // all replicas are told; one knows the proxy
+	}), peerTLS)
+	select {
+	case <-r.source.Ready():
+	case <-ctx.Done():
+		return
+	}
 	r.fresh.OnChange(func(fresh bool) {
 		x.SetServing(fresh)
 		metrics.Fresh(fresh)
 	})
-	r.modules.OnServed(x.Served)
+	fetches := peers.NewFetches(r.peers, tellTLS, r.log)
+	r.spawn(func() { fetches.Run(ctx) })
+	r.modules.OnServed(func(digest string, query url.Values, complete bool) {
+		if !x.Served(digest, query, complete) {
+			fetches.Tell(peers.Fetch{Digest: digest, Query: query, Complete: complete})
+		}
+	})
 	r.serveHTTP(ctx, r.listeners.modules, r.modules.Handler(), serverTLS)
 	options := append(server.GRPCOptions(),
 		grpc.MaxRecvMsgSize(maxRequest),
@@ -113,16 +121,16 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 	}
 }
 
-// tls gives the configurations for proxies and for peers, nil without TLS.
-func (r *replica) tls() (proxies, others *tls.Config, err error) {
+// tls gives the configurations for proxies and for peers, as server and as client, nil without TLS.
+func (r *replica) tls() (proxies, others, asking *tls.Config, err error) {
 	if r.authority == nil {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	if proxies, err = r.authority.Server(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	others, _, err = r.authority.Peer()
-	return proxies, others, err
+	others, asking, err = r.authority.Peer()
+	return proxies, others, asking, err
 }
 
 // serveHTTP serves until ctx ends.

@@ -11,11 +11,13 @@ import (
 // writeTimeout is how long a reader may take to take a line in.
 const writeTimeout = 10 * time.Second
 
-// Handler serves the proxies of this replica, whose name must be its own among all replicas. The registry's
+// Handler serves the proxies of this replica, whose name must be its own among all replicas, and hands on what other replicas
+// tell of fetches. The registry's
 // acks.Events.Changed must lead to changes.Notify. A stream lasts until the reader leaves, or the context of the server
 // (http.Server.BaseContext) ends; Shutdown alone waits for it.
-func Handler(registry *acks.Registry, replica string, changes *Changes) http.Handler {
+func Handler(registry *acks.Registry, replica string, changes *Changes, fetched func(Fetch)) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+FetchesPath, takeFetches(fetched))
 	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		sub := changes.subscribe() // before the first state is read: nothing falls between

@@ -46,7 +46,7 @@ func startReplica(t *testing.T, name, address string, secure *tls.Config) *testR
 	if secure != nil {
 		l = tls.NewListener(l, secure)
 	}
-	server := &http.Server{Handler: Handler(r.registry, name, changes)}
+	server := &http.Server{Handler: Handler(r.registry, name, changes, func(Fetch) {})}
 	go func() { _ = server.Serve(l) }()
 	r.stop = func() { _ = server.Close() }
 	t.Cleanup(r.stop)
@@ -281,30 +281,30 @@ func TestAHeartbeatKeepsAQuietStreamAlive(t *testing.T) {
 	}
 }
 
-func TestAStrangerIsRefusedOnBothSides(t *testing.T) {
-	authority := func() *pki.Authority {
-		cert, key, err := pki.Generate(time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := pki.New("wasmpoint-system", cert, key, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a
+// peerTLS is both sides' configuration by a new CA.
+func peerTLS(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
+	cert, key, err := pki.Generate(time.Now())
+	if err != nil {
+		t.Fatal(err)
 	}
+	a, err := pki.New("wasmpoint-system", cert, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server, client, err = a.Peer(); err != nil {
+		t.Fatal(err)
+	}
+	return server, client
+}
+
+func TestAStrangerIsRefusedOnBothSides(t *testing.T) {
 	strangeClient := func(c *tls.Config) *tls.Config {
 		c.VerifyConnection = nil // it takes everybody; whether it is taken is what the test asks
 		return c
 	}
-	server, client, err := authority().Peer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	strangeServer, other, err := authority().Peer()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, client := peerTLS(t)
+	strangeServer, other := peerTLS(t)
 	b, stranger := startReplica(t, "b", "", server), startReplica(t, "s", "", strangeServer)
 	b.connect(2, "v1")
 	stranger.connect(5, "v1")

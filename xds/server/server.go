@@ -92,15 +92,18 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	extensionv3.RegisterExtensionConfigDiscoveryServiceServer(g, s)
 }
 
-// Served is the module server's word that a proxy's fetch ended; query is what ModuleURL was given.
-func (s *Server) Served(digest string, query url.Values, complete bool) {
+// Served is the module server's word that a proxy's fetch ended; query is what ModuleURL was given. It tells whether the proxy is
+// served here: else another replica pushes to it, and has to hear of the fetch.
+func (s *Server) Served(digest string, query url.Values, complete bool) bool {
 	s.mu.Lock()
 	sess := s.sessions[query.Get("proxy")]
 	s.mu.Unlock()
-	if sess != nil {
-		s.opts.Hooks.fetched(complete)
-		sess.served(fetch{digest, complete})
+	if sess == nil {
+		return false
 	}
+	s.opts.Hooks.fetched(complete)
+	sess.served(fetch{digest, complete})
+	return true
 }
 
 type deltaStream interface {
