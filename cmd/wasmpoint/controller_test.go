@@ -36,7 +36,7 @@ func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "kubeconfig")
 	for want, args := range map[string][]string{
 		"--kubeconfig":                       {"--kubeconfig", empty},
-		`staleAfter 1s: must be at least 5s`: {"--stale-after", "1s"},
+		`staleAfter 1s: must be at least 20s`: {"--stale-after", "1s"},
 		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
 		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},
 		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},

@@ -30,7 +30,7 @@ import (
 // TestAReplicaThatIsCutOff has two replicas of which the second, which follows, loses the API server.
 func TestAReplicaThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	stale := func(c *cluster.Config) { c.StaleAfter = metav1.Duration{Duration: 6 * time.Second} }
+	stale := func(c *cluster.Config) { c.StaleAfter = metav1.Duration{Duration: 20 * time.Second} }
 	w := newWorld(t).replicas("a", "b")
 	a := w.start("a", stale).ready()
 	w.logged("this replica leads")

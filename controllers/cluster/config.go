@@ -41,7 +41,8 @@ type Config struct {
 	DataDir string `json:"dataDir,omitempty"`
 	// WaitForModule is how long a new plugin waits for its module before its fail strategy acts.
 	WaitForModule metav1.Duration `json:"waitForModule,omitempty"`
-	// StaleAfter is how long the API server may be silent before a replica takes no new proxies and pushes nothing.
+	// StaleAfter is how long the API server may be silent before a replica takes no new proxies and pushes nothing; at least
+	// 20 s.
 	StaleAfter metav1.Duration `json:"staleAfter,omitempty"`
 	// WaypointListen is "loopback", where ztunnel hands connections over, or "pod": on every address of the Pod.
 	WaypointListen string `json:"waypointListen,omitempty"`
@@ -101,6 +102,9 @@ type Log struct {
 	Level  string `json:"level,omitempty"`
 	Format string `json:"format,omitempty"`
 }
+
+// minStaleAfter is longer than it takes another replica to follow a leader that crashed: all of them would stop for seconds.
+const minStaleAfter = 20 * time.Second
 
 // Default is the configuration without a file and without flags.
 func Default() Config {
@@ -186,8 +190,8 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return fmt.Errorf("waypointListen %q: use loopback or pod", c.WaypointListen)
 	case c.WaitForModule.Duration <= 0:
 		return fmt.Errorf("waitForModule %s: must be more than 0s", c.WaitForModule.Duration)
-	case c.StaleAfter.Duration < 5*time.Second:
-		return fmt.Errorf("staleAfter %s: must be at least 5s, since the Lease moves every 2s", c.StaleAfter.Duration)
+	case c.StaleAfter.Duration < minStaleAfter:
+		return fmt.Errorf("staleAfter %s: must be at least %s: when a leader crashes, its Lease stands still for up to %s", c.StaleAfter.Duration, minStaleAfter, leaseDuration+retryPeriod)
 	case c.LeaderElection.Enabled && c.LeaderElection.LeaseName == "":
 		return errors.New("leaderElection.leaseName is empty")
 	}

@@ -16,6 +16,7 @@ import (
 
 // apply takes a batch in and rebuilds what it touches, and nothing else.
 func (e *Engine) apply(events []store.Event, moved []store.Ref) {
+	e.dropReplaced(events)
 	e.supersede(events)
 	changes, err := e.tracker.Apply(events...)
 	if err != nil {
@@ -70,6 +71,18 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	}
 	for _, scope := range rebuild {
 		e.rebuildPlace(scope)
+	}
+}
+
+// dropReplaced forgets plugins that were deleted and created anew within one batch: what the older object had in force says
+// nothing of the newer one.
+func (e *Engine) dropReplaced(events []store.Event) {
+	for _, event := range events {
+		if p, is := event.Object.(*model.Plugin); is {
+			if s := e.plugins[p.Key]; s != nil && s.plugin.UID != p.UID {
+				e.dropPlugin(p.Key)
+			}
+		}
 	}
 }
 

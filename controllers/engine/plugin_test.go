@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
@@ -188,5 +190,30 @@ func TestAClassThatIsTakenFromUsLeavesNothingButSlots(t *testing.T) {
 	w.apply(ingress("gw"))
 	if missing := missingSlots(t, w.hub.Group(named2("gw"))); len(missing) > 0 || len(w.gateways) != 1 {
 		t.Errorf("given back, %d managed, without slots %v", len(w.gateways), missing)
+	}
+}
+
+func TestAPluginThatWasCreatedAnewDoesNotInheritWhatTheOldOneRan(t *testing.T) {
+	for what, uid := range map[string]types.UID{"an edit": "first", "a new object": "second"} {
+		w := newWorld(t)
+		first := plugin("p", one, 1, target)
+		first.UID = "first"
+		w.apply(ingress("gw"), first)
+		w.module(one, "d1", "")
+		w.runs()
+		next := plugin("p", two, 2, target)
+		next.UID = uid
+		w.apply(next)
+		if what == "an edit" {
+			w.wantEntry(what, false, "d1")
+		} else {
+			w.wantEntry(what, true)
+		}
+		invalid := plugin("p", two, 3, target)
+		invalid.UID, invalid.Invalid = uid+"'", "spec: broken"
+		w.apply(invalid)
+		if p := w.plugins[first.Key].plugin; p.Superseded != nil || p.Invalid == "" {
+			t.Errorf("%s: an invalid object that was created anew keeps the older object in force: %+v", what, p)
+		}
 	}
 }

@@ -65,6 +65,7 @@ func FromTrafficExtension(in *v1alpha1.TrafficExtension) *Plugin {
 func newPlugin(kind string, meta *metav1.ObjectMeta) *Plugin {
 	return &Plugin{
 		Key:          Key{Kind: kind, Namespace: meta.Namespace, Name: meta.Name},
+		UID:          meta.UID,
 		Generation:   meta.Generation,
 		Created:      meta.CreationTimestamp.Time,
 		Type:         TypeHTTP,

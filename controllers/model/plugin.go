@@ -121,6 +121,8 @@ type Wasm struct {
 // Plugin is a WasmPlugin or a TrafficExtension in neutral form. It is never changed after its creation.
 type Plugin struct {
 	Key
+	// UID is metadata.uid, "" in standalone mode: it tells an edit from a new object of the same name.
+	UID types.UID
 	// Generation is metadata.generation (in standalone mode a counter of spec changes).
 	Generation int64
 	// Created is metadata.creationTimestamp; zero when unknown, which sorts as oldest.
@@ -173,6 +175,7 @@ func Supersede(before, next *Plugin) *Plugin {
 		return next
 	}
 	kept := *before
+	kept.UID = next.UID // a form of a former run does not have it
 	kept.Superseded = &Superseded{Generation: next.Generation, Invalid: next.Invalid}
 	return &kept
 }
