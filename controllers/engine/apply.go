@@ -11,6 +11,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/xds/build"
 	"github.com/wasmpoint/wasmpoint/xds/dataplane"
 )
 
@@ -97,11 +98,20 @@ func (e *Engine) supersede(events []store.Event) {
 		var before *model.Plugin
 		if s := e.plugins[p.Key]; s != nil {
 			before = s.plugin
-		} else if kept := e.kept[p.Key]; len(kept) > 0 {
+		} else if kept := e.keptOf(p); len(kept) > 0 {
 			before = kept[0].Restore()
 		}
 		events[i].Object = model.Supersede(before, p)
 	}
+}
+
+// keptOf are the last good variants of a former run, unless they are of an older object of that name.
+func (e *Engine) keptOf(p *model.Plugin) []*build.Variant {
+	kept := e.kept[p.Key]
+	if len(kept) > 0 && kept[0].Source != nil && kept[0].Source.UID != "" && kept[0].Source.UID != p.UID {
+		return nil
+	}
+	return kept
 }
 
 // placesOf are the places of a Service at its waypoint.

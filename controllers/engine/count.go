@@ -19,6 +19,8 @@ import (
 type fleet struct {
 	e    *Engine
 	seen map[types.NamespacedName]*crew
+	// ranks are the places of variants in the order of a scope's plugins.
+	ranks map[model.Scope]map[string]int
 }
 
 // crew is the proxies of one gateway: those that are connected, here or at a peer, and the names of those that should be.
@@ -27,7 +29,39 @@ type crew struct {
 	missing []string
 }
 
-func (e *Engine) fleet() *fleet { return &fleet{e: e, seen: map[types.NamespacedName]*crew{}} }
+// spot is a slot in which a plugin should be, and the order there.
+type spot struct {
+	slot string
+	rank map[string]int
+}
+
+func (e *Engine) fleet() *fleet {
+	return &fleet{e: e, seen: map[types.NamespacedName]*crew{}, ranks: map[model.Scope]map[string]int{}}
+}
+
+// rank tells of every variant of a scope's plugins, by its hash, which of them come before it.
+func (f *fleet) rank(scope model.Scope) map[string]int {
+	rank := f.ranks[scope]
+	if rank == nil {
+		rank = map[string]int{}
+		n := 0
+		each(f.e.places[scope].Plugins, func(p *model.Plugin) {
+			n++
+			s := f.e.plugins[p.Key]
+			if s == nil {
+				return
+			}
+			for _, v := range s.good {
+				rank[v.Hash] = n
+			}
+			if s.wanted != nil {
+				rank[s.wanted.Hash] = n
+			}
+		})
+		f.ranks[scope] = rank
+	}
+	return rank
+}
 
 func (f *fleet) of(gateway types.NamespacedName) *crew {
 	c := f.seen[gateway]
@@ -42,19 +76,19 @@ func (f *fleet) of(gateway types.NamespacedName) *crew {
 // count tells on how many proxies a plugin runs in all of the given scopes.
 func (e *Engine) count(s *pluginState, scopes []model.Scope, f *fleet) status.Proxies {
 	var out status.Proxies
-	slots := map[types.NamespacedName][]string{}
+	spots := map[types.NamespacedName][]spot{}
 	for _, scope := range scopes {
 		if !e.served(scope) {
 			out.Notes = append(out.Notes, fmt.Sprintf("port %d of Gateway %s is not served", scope.Port, scope.Gateway))
 			continue
 		}
 		if name := e.slotOf(s, scope); name != "" {
-			slots[scope.Gateway] = append(slots[scope.Gateway], name)
+			spots[scope.Gateway] = append(spots[scope.Gateway], spot{name, f.rank(scope)})
 		}
 	}
 	var missing []string
 	notes := map[string]int{}
-	for gateway, list := range slots {
+	for gateway, list := range spots {
 		crew := f.of(gateway)
 		out.Total += len(crew.missing)
 		missing = append(missing, crew.missing...)
@@ -110,14 +144,17 @@ func (e *Engine) served(scope model.Scope) bool {
 }
 
 // instead says what stands in the plugin's place on a proxy that does not run its current generation.
-func (e *Engine) instead(s *pluginState, p *acks.Proxy, slots []string) string {
+func (e *Engine) instead(s *pluginState, p *acks.Proxy, spots []spot) string {
 	for _, v := range s.good {
-		if runsIn(p, slots, v.Hash) {
+		if s.wanted != nil && v.Hash == s.wanted.Hash {
+			continue // it runs, and is not where it should be yet
+		}
+		if runsIn(p, spots, v.Hash) {
 			return "last good configuration (generation " + fmt.Sprint(v.Generation) + ") in force"
 		}
 	}
-	for _, name := range slots {
-		for _, denied := range p.Slots[name].Denied {
+	for _, at := range spots {
+		for _, denied := range p.Slots[at.slot].Denied {
 			if denied == s.plugin.String() {
 				return "fail strategy " + string(s.plugin.FailStrategy) + " in force"
 			}
@@ -126,13 +163,25 @@ func (e *Engine) instead(s *pluginState, p *acks.Proxy, slots []string) string {
 	return ""
 }
 
-func runsIn(p *acks.Proxy, slots []string, variant string) bool {
-	for _, name := range slots {
-		if !p.Runs(name, variant) {
+// runsIn tells whether a proxy runs a variant in all of the slots, in its place among the others: an edit of the priority
+// alone changes no variant.
+func runsIn(p *acks.Proxy, spots []spot, variant string) bool {
+	for _, at := range spots {
+		if !inPlace(p.Slots[at.slot].Running, at.rank, variant) {
 			return false
 		}
 	}
-	return len(slots) > 0
+	return len(spots) > 0
+}
+
+func inPlace(running []string, rank map[string]int, variant string) bool {
+	at := slices.Index(running, variant)
+	for i, other := range running {
+		if r, known := rank[other]; known && (i < at && r > rank[variant] || i > at && r < rank[variant]) {
+			return false
+		}
+	}
+	return at >= 0
 }
 
 // slotOf is the slot of a place in which the plugin stands, "" if it does not.

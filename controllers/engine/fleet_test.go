@@ -53,6 +53,40 @@ func TestTheCountIsTheSumOverAllReplicas(t *testing.T) {
 	}
 }
 
+func TestAnEditOfThePriorityAloneIsProgrammedWhenTheProxyHasTheNewOrder(t *testing.T) {
+	w, key, slot := guarded(t)
+	low, high := int32(1), int32(9)
+	p, q := plugin("p", one, 2, target), plugin("q", one, 1, target)
+	p.Priority, q.Priority = &high, &low
+	w.apply(p, q)
+	before, after := w.plugins[key].wanted.Hash, w.plugins[q.Key].wanted.Hash
+	h := w.registry.Connect("a", named2("gw"), "1.40.0", w.now)
+	defer h.Disconnect()
+	h.SetSlot(slot, acks.Slot{Running: []string{before, after}})
+	w.turn()
+	if got := w.proxies(key); got.Running != 1 {
+		t.Fatalf("%d/%d, want 1/1", got.Running, got.Total)
+	}
+	edited := plugin("q", one, 2, target)
+	highest := int32(10)
+	edited.Priority = &highest
+	w.apply(edited)
+	if w.plugins[q.Key].wanted.Hash != after {
+		t.Fatal("the variant changed; the test asks nothing")
+	}
+	for _, k := range []model.Key{key, q.Key} {
+		if got := w.proxies(k); got.Running != 0 || got.Total != 1 {
+			t.Errorf("%s: %d/%d while the proxy has the old order, want 0/1", k, got.Running, got.Total)
+		}
+	}
+	h.SetSlot(slot, acks.Slot{Running: []string{after, before}})
+	for _, k := range []model.Key{key, q.Key} {
+		if got := w.proxies(k); got.Running != 1 {
+			t.Errorf("%s: %d/%d with the new order, want 1/1", k, got.Running, got.Total)
+		}
+	}
+}
+
 func TestWhatRunsAtAnotherReplicaAloneIsALastGoodToo(t *testing.T) {
 	w, key, slot := guarded(t)
 	w.SetPeer("replica-2", []acks.Proxy{{ID: "b", Gateway: named2("gw"), Slots: map[string]acks.Slot{slot: {Running: []string{w.plugins[key].wanted.Hash}}}}})

@@ -17,7 +17,7 @@ import (
 func (e *Engine) setPlugin(p *model.Plugin) {
 	s := e.plugins[p.Key]
 	if s == nil {
-		s = &pluginState{good: e.kept[p.Key], scopes: map[model.Scope]bool{}}
+		s = &pluginState{good: e.keptOf(p), scopes: map[model.Scope]bool{}}
 		delete(e.kept, p.Key)
 		e.plugins[p.Key] = s
 		e.owners[p.String()] = p.Key
