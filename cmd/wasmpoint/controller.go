@@ -77,7 +77,7 @@ func bindControllerFlags(f *pflag.FlagSet, c *cluster.Config) {
 	f.StringVar(&c.Health.Address, "health-addr", c.Health.Address, "where /healthz and /readyz are served; 0: not at all")
 	f.StringVar(&c.Admin.Address, "admin-addr", c.Admin.Address, "where status and profiles are served, on loopback; 0: not at all")
 	f.BoolVar(&c.TLS.Enabled, "tls", c.TLS.Enabled, "serve xDS, modules and peers over TLS")
-	f.BoolVar(&c.LeaderElection.Enabled, "leader-elect", c.LeaderElection.Enabled, "let one of several replicas write; false only for a single replica")
+	f.BoolVar(&c.LeaderElection.Enabled, "leader-elect", c.LeaderElection.Enabled, "let one of several replicas write; false only for a single replica, which then does not notice that it is cut off from the API server")
 	f.StringVar(&c.LeaderElection.LeaseName, "lease-name", c.LeaderElection.LeaseName, "the Lease that the leader holds")
 	f.Float32Var(&c.Client.QPS, "kube-api-qps", c.Client.QPS, "requests per second to the API server, negative: no bound")
 	f.IntVar(&c.Client.Burst, "kube-api-burst", c.Client.Burst, "requests at once to the API server")

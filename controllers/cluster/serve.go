@@ -27,8 +27,8 @@ import (
 // bytes a slot.
 const maxRequest = 256 << 20
 
-// listeners are opened first, so that a port in use is an error of the start; nothing is accepted on those for proxies before
-// the cluster is known.
+// listeners are opened first, so that a port in use is an error of the start. On those for proxies nothing is answered before
+// the cluster is known: the kernel takes connections, and they wait.
 type listeners struct {
 	xds, modules, peers, admin net.Listener
 	all                        []net.Listener

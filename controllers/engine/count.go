@@ -159,6 +159,11 @@ func (e *Engine) instead(s *pluginState, p *acks.Proxy, spots []spot) string {
 				return "fail strategy " + string(s.plugin.FailStrategy) + " in force"
 			}
 		}
+		// The proxy has all that it shall have, and the plugin is not in it.
+		runs := s.wanted != nil && slices.Contains(p.Slots[at.slot].Running, s.wanted.Hash)
+		if s.plugin.FailStrategy == model.FailOpen && s.pendingUntil.IsZero() && p.Slots[at.slot].Synced && !runs {
+			return "left out by its fail strategy FAIL_OPEN"
+		}
 	}
 	return ""
 }

@@ -87,6 +87,24 @@ func TestAnEditOfThePriorityAloneIsProgrammedWhenTheProxyHasTheNewOrder(t *testi
 	}
 }
 
+func TestAPluginThatItsFailStrategyLeavesOutIsSaidToBeSo(t *testing.T) {
+	w := newWorld(t)
+	p := plugin("p", one, 1, target)
+	p.FailStrategy = model.FailOpen
+	w.apply(ingress("gw"), p)
+	slot := names.Slot(model.Scope{Gateway: named2("gw"), Port: 80}, model.PhaseAuthn)
+	h := w.registry.Connect("a", named2("gw"), "1.40.0", w.now)
+	defer h.Disconnect()
+	h.SetSlot(slot, acks.Slot{Version: "empty", Synced: true})
+	if got := w.proxies(p.Key); len(got.Notes) != 0 {
+		t.Errorf("%+v while its module is awaited, want no note", got)
+	}
+	w.wait(time.Minute)
+	if got := w.proxies(p.Key); got.Running != 0 || strings.Join(got.Notes, "") != "left out by its fail strategy FAIL_OPEN on 1" {
+		t.Errorf("%+v, want 0/1 and why", got)
+	}
+}
+
 func TestWhatRunsAtAnotherReplicaAloneIsALastGoodToo(t *testing.T) {
 	w, key, slot := guarded(t)
 	w.SetPeer("replica-2", []acks.Proxy{{ID: "b", Gateway: named2("gw"), Slots: map[string]acks.Slot{slot: {Running: []string{w.plugins[key].wanted.Hash}}}}})

@@ -8,16 +8,8 @@
 package stored
 
 import (
-	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"reflect"
-	"strings"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	kjson "sigs.k8s.io/json"
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
@@ -70,85 +62,22 @@ func AddToScheme(s *runtime.Scheme) error {
 
 // UnmarshalJSON fails for what is no object with metadata, and for nothing else.
 func (o *WasmPlugin) UnmarshalJSON(b []byte) error {
-	var spec ext.WasmPluginSpec
-	bad, err := read(b, &o.TypeMeta, &o.ObjectMeta, &o.Content, &spec)
+	f, bad, err := read[ext.WasmPluginSpec](b)
 	if err != nil {
 		return err
 	}
-	o.Plugin = invalid(model.FromWasmPlugin(&ext.WasmPlugin{ObjectMeta: o.ObjectMeta, Spec: spec}), bad)
+	o.TypeMeta, o.ObjectMeta, o.Status, o.Unread = f.TypeMeta, f.Metadata.ObjectMeta, f.Status.status(), bad.status
+	o.Plugin = bad.into(model.FromWasmPlugin(&ext.WasmPlugin{ObjectMeta: o.ObjectMeta, Spec: f.Spec}))
 	return nil
 }
 
 // UnmarshalJSON fails for what is no object with metadata, and for nothing else.
 func (o *TrafficExtension) UnmarshalJSON(b []byte) error {
-	var spec ext.TrafficExtensionSpec
-	bad, err := read(b, &o.TypeMeta, &o.ObjectMeta, &o.Content, &spec)
+	f, bad, err := read[ext.TrafficExtensionSpec](b)
 	if err != nil {
 		return err
 	}
-	o.Plugin = invalid(model.FromTrafficExtension(&ext.TrafficExtension{ObjectMeta: o.ObjectMeta, Spec: spec}), bad)
+	o.TypeMeta, o.ObjectMeta, o.Status, o.Unread = f.TypeMeta, f.Metadata.ObjectMeta, f.Status.status(), bad.status
+	o.Plugin = bad.into(model.FromTrafficExtension(&ext.TrafficExtension{ObjectMeta: o.ObjectMeta, Spec: f.Spec}))
 	return nil
-}
-
-// read takes an object apart; bad says what of its spec could not be read.
-func read(b []byte, t *metav1.TypeMeta, m *metav1.ObjectMeta, c *Content, spec any) (bad string, err error) {
-	var outer struct {
-		metav1.TypeMeta   `json:",inline"`
-		metav1.ObjectMeta `json:"metadata"`
-		Spec              json.RawMessage `json:"spec"`
-		Status            json.RawMessage `json:"status"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(b, &outer); err != nil {
-		return "", err
-	}
-	*t, *m, *c = outer.TypeMeta, outer.ObjectMeta, Content{}
-	if len(outer.Spec) > 0 {
-		// What follows a value of the wrong type is read all the same.
-		bad = problem(kjson.UnmarshalCaseSensitivePreserveInts(outer.Spec, spec))
-	}
-	if len(outer.Status) > 0 {
-		c.Unread = kjson.UnmarshalCaseSensitivePreserveInts(outer.Status, &c.Status) != nil
-	}
-	return bad, nil
-}
-
-// problem puts the decoder's error into the words of the API.
-func problem(err error) string {
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case err == nil:
-		return ""
-	case !errors.As(err, &wrong):
-		return fmt.Sprintf("spec: cannot be read: %v", err)
-	}
-	path := "spec"
-	if wrong.Field != "" { // the decoder names embedded structs, which the API does not
-		path += "." + strings.TrimPrefix(wrong.Field, "WasmConfig.")
-	}
-	value := strings.Fields(wrong.Value + " value")[0]
-	return fmt.Sprintf("%s: must be %s, and is %s; correct it", path, wanted(wrong.Type.Kind()), cmp.Or(found[value], wrong.Value))
-}
-
-// found are the decoder's words for what stands in an object, in the words of people who write YAML.
-var found = map[string]string{"array": "a list", "object": "a mapping", "string": "a string", "number": "a number", "bool": "a boolean"}
-
-func wanted(k reflect.Kind) string {
-	switch k {
-	case reflect.Struct, reflect.Map:
-		return "a mapping"
-	case reflect.Slice:
-		return "a list"
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	}
-	return "a whole number in its range"
-}
-
-func invalid(p *model.Plugin, bad string) *model.Plugin {
-	if bad != "" {
-		p.Invalid = strings.TrimSuffix(bad+"; "+p.Invalid, "; ")
-	}
-	return p
 }

@@ -64,11 +64,11 @@ func MetaConditions(in []Condition) []metav1.Condition {
 	return out
 }
 
-// generation reads a number that may be written as a JSON string.
-type generation int64
+// Generation is an observedGeneration as it may stand in JSON: a number, or a string that holds one.
+type Generation int64
 
 // UnmarshalJSON accepts 3, "3", "" and null.
-func (g *generation) UnmarshalJSON(b []byte) error {
+func (g *Generation) UnmarshalJSON(b []byte) error {
 	s := strings.Trim(string(b), `"`)
 	if s == "null" || s == "" {
 		return nil
@@ -77,7 +77,7 @@ func (g *generation) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("observedGeneration %s is not a whole number", b)
 	}
-	*g = generation(n)
+	*g = Generation(n)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (c *Condition) UnmarshalJSON(b []byte) error {
 	type plain Condition
 	open := struct {
 		*plain
-		ObservedGeneration generation `json:"observedGeneration"`
+		ObservedGeneration Generation `json:"observedGeneration"`
 	}{plain: (*plain)(c)}
 	if err := json.Unmarshal(b, &open); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (s *PluginStatus) UnmarshalJSON(b []byte) error {
 	type plain PluginStatus
 	open := struct {
 		*plain
-		ObservedGeneration generation `json:"observedGeneration"`
+		ObservedGeneration Generation `json:"observedGeneration"`
 	}{plain: (*plain)(s)}
 	if err := json.Unmarshal(b, &open); err != nil {
 		return err
