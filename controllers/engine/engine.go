@@ -80,7 +80,9 @@ type Engine struct {
 	places   map[model.Scope]attach.PlaceResult
 	gateways map[types.NamespacedName]*gatewayState
 	// dirty are the places whose slots are to be built again; changes, what goes to the cache at the end of a turn.
-	dirty        map[model.Scope]bool
+	dirty map[model.Scope]bool
+	// alone are those of them that a narrow change of objects touched.
+	alone        map[model.Scope]bool
 	changes      map[types.NamespacedName]*change
 	fleetChanged bool
 	goodChanged  bool
@@ -126,7 +128,7 @@ func New(o Options) (*Engine, error) {
 		plugins: map[model.Key]*pluginState{}, owners: map[string]model.Key{},
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
-		gateways: map[types.NamespacedName]*gatewayState{}, dirty: map[model.Scope]bool{},
+		gateways: map[types.NamespacedName]*gatewayState{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
 		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), status: newStatusMarks(),
 	}
 	e.tracker = attach.NewTracker(o.Attach)
@@ -168,7 +170,7 @@ func (e *Engine) Run(ctx context.Context) {
 func (e *Engine) Apply(events []store.Event, network Network, moved []store.Ref, done func()) {
 	e.post(func() {
 		e.network, e.changed = network, true
-		e.apply(events, moved)
+		e.applyApart(events, moved)
 		if !e.loaded {
 			e.loaded, e.goodChanged = true, true
 			clear(e.kept)
@@ -245,10 +247,7 @@ func (e *Engine) flush() {
 		e.buildSlots(scope)
 	}
 	clear(e.dirty)
-	for gateway, c := range e.changes {
-		e.opts.Hub.Group(gateway).Apply(c.Change)
-	}
-	clear(e.changes)
+	e.applyChanges()
 	if e.saveDue() == 0 {
 		e.saveGood()
 	}
