@@ -45,6 +45,9 @@ import (
 // vanish from the count while it is away.
 const remember = 2 * time.Minute
 
+// linger is how long a waypoint still serves a Service whose binding ended: ztunnel hears of it by istiod, after us or before.
+const linger = 10 * time.Second
+
 // replica is one running controller.
 type replica struct {
 	c   Config
@@ -149,7 +152,7 @@ func (r *replica) make(ctx context.Context) error {
 	r.engine, err = engine.New(engine.Options{
 		Attach:  attach.Config{RootNamespace: c.RootNamespace, ClassAliases: r.aliases()},
 		Modules: r.modules, Hub: r.hub, Registry: r.registry, LastGood: r.good, Logger: r.log,
-		WaitForModule: c.WaitForModule.Duration, Remember: remember,
+		WaitForModule: c.WaitForModule.Duration, Remember: remember, Linger: linger,
 		OnStatus: func(d status.Dirty) { r.publisher.Dirty(d) },
 	})
 	if err != nil {

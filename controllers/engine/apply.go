@@ -58,7 +58,7 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 		touched[gw] = true
 	}
 	for _, s := range services {
-		rebuild = append(rebuild, e.placesOf(s)...)
+		rebuild = slices.Concat(rebuild, e.placesOf(s), e.leavingOf(s))
 		for _, r := range e.store.RoutesToService(s) {
 			for _, gw := range store.ParentGateways(r) {
 				if !touched[gw] { // or everything is built anew

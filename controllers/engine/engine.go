@@ -49,6 +49,8 @@ type Options struct {
 	OnStatus func(status.Dirty)
 	// Remember is how long a proxy that left still counts among those that should run a plugin; 0: not at all.
 	Remember time.Duration
+	// Linger is how long a place stays at a waypoint when its Service's binding ends; 0: not at all.
+	Linger time.Duration
 	// OnGateways is called from the loop with the managed gateways and their first address whenever that changes; it must
 	// not block.
 	OnGateways func(map[types.NamespacedName]netip.Addr)
@@ -79,6 +81,8 @@ type Engine struct {
 	waiting  map[*pluginState]bool
 	places   map[model.Scope]attach.PlaceResult
 	gateways map[types.NamespacedName]*gatewayState
+	// leaving are places at waypoints whose binding ended, with the end of their grace.
+	leaving map[model.Scope]time.Time
 	// dirty are the places whose slots are to be built again; changes, what goes to the cache at the end of a turn.
 	dirty map[model.Scope]bool
 	// alone are those of them that a narrow change of objects touched.
@@ -128,7 +132,7 @@ func New(o Options) (*Engine, error) {
 		plugins: map[model.Key]*pluginState{}, owners: map[string]model.Key{},
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
-		gateways: map[types.NamespacedName]*gatewayState{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
+		gateways: map[types.NamespacedName]*gatewayState{}, leaving: map[model.Scope]time.Time{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
 		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), status: newStatusMarks(),
 	}
 	e.tracker = attach.NewTracker(o.Attach)
@@ -231,6 +235,7 @@ func (e *Engine) turn() {
 		f()
 	}
 	e.expirePending()
+	e.endLeaving()
 	e.flush()
 	e.forgetProxies()
 	e.tellStatus()

@@ -165,9 +165,12 @@ func (e *Engine) saveGood() {
 	e.saver.save(good)
 }
 
-// nextExpiry is how long it is until a plugin's waiting time ends.
+// nextExpiry is how long it is until a plugin's waiting time ends, or a place's grace.
 func (e *Engine) nextExpiry() time.Duration {
 	due, now := time.Hour, e.opts.Now()
+	for _, end := range e.leaving {
+		due = min(due, max(end.Sub(now), 0))
+	}
 	for s := range e.waiting {
 		due = min(due, max(s.pendingUntil.Sub(now), 0))
 	}
@@ -190,21 +193,11 @@ func (e *Engine) expirePending() {
 // its listener has to be built again; a change of its plugins alone never does that.
 func (e *Engine) setPlace(c attach.PlaceChange) (rebuild bool) {
 	scope := c.Place.Scope
-	old, had := e.places[scope]
-	if had {
-		each(old.Plugins, func(p *model.Plugin) {
-			if s := e.plugins[p.Key]; s != nil {
-				delete(s.scopes, scope)
-			}
-		})
-		for _, name := range slotNames(old.Place) {
-			e.change(scope.Gateway).Slots[name] = nil // those that stay are built again below
-		}
-	}
 	if c.Kind == attach.PlaceRemoved {
-		delete(e.places, scope)
-		return had
+		return !e.lingers(scope) && e.dropPlace(scope)
 	}
+	delete(e.leaving, scope)
+	old, had := e.clearPlace(scope)
 	e.places[scope] = attach.PlaceResult{Place: c.Place, Plugins: c.Plugins}
 	each(c.Plugins, func(p *model.Plugin) {
 		if s := e.plugins[p.Key]; s != nil {
@@ -213,6 +206,30 @@ func (e *Engine) setPlace(c attach.PlaceChange) (rebuild bool) {
 	})
 	e.dirty[scope] = true
 	return !had || old.Place.HTTP != c.Place.HTTP || old.Place.Network != c.Place.Network
+}
+
+// dropPlace takes a place out; it tells whether it was there.
+func (e *Engine) dropPlace(scope model.Scope) bool {
+	_, had := e.clearPlace(scope)
+	delete(e.places, scope)
+	return had
+}
+
+// clearPlace takes the plugins out of a place and its slots out of the cache; those that stay are built again.
+func (e *Engine) clearPlace(scope model.Scope) (old attach.PlaceResult, had bool) {
+	old, had = e.places[scope]
+	if !had {
+		return old, false
+	}
+	each(old.Plugins, func(p *model.Plugin) {
+		if s := e.plugins[p.Key]; s != nil {
+			delete(s.scopes, scope)
+		}
+	})
+	for _, name := range slotNames(old.Place) {
+		e.change(scope.Gateway).Slots[name] = nil
+	}
+	return old, true
 }
 
 // slotNames are the slots that stand in the listener of a place.
