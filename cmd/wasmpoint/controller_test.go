@@ -35,7 +35,7 @@ func TestAFlagGoesBeforeTheFile(t *testing.T) {
 func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "kubeconfig")
 	for want, args := range map[string][]string{
-		"--kubeconfig":                       {"--kubeconfig", empty},
+		"--kubeconfig":                        {"--kubeconfig", empty},
 		`staleAfter 1s: must be at least 20s`: {"--stale-after", "1s"},
 		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
 		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},

@@ -80,13 +80,23 @@ func (w *World) waypoint(key types.NamespacedName) (string, error) {
 	return address, nil
 }
 
-// proxyHeader is version 2 of the PROXY protocol for TCP over IPv4: "PROXY", the addresses, no TLVs.
+// clientIdentity is what ztunnel says of all clients of the suite.
+const clientIdentity = "spiffe://cluster.local/ns/clients/sa/client"
+
+// identityTLV is the type under which ztunnel passes the client's identity (PROXY_PROTOCOL_AUTHORITY_TLV of istio/ztunnel).
+const identityTLV = 0xd0
+
+// proxyHeader is version 2 of the PROXY protocol for TCP over IPv4: "PROXY", the addresses, and the client's identity.
 func proxyHeader(source, destination netip.AddrPort) []byte {
-	out := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c")
+	const addresses, tlv = 12, 3 + len(clientIdentity)
+	out := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11")
+	out = binary.BigEndian.AppendUint16(out, uint16(addresses+tlv))
 	for _, a := range []netip.AddrPort{source, destination} {
 		ip := a.Addr().Unmap().As4()
 		out = append(out, ip[:]...)
 	}
 	out = binary.BigEndian.AppendUint16(out, source.Port())
-	return binary.BigEndian.AppendUint16(out, destination.Port())
+	out = binary.BigEndian.AppendUint16(out, destination.Port())
+	out = binary.BigEndian.AppendUint16(append(out, identityTLV), uint16(len(clientIdentity)))
+	return append(out, clientIdentity...)
 }
