@@ -13,7 +13,7 @@ import (
 // BenchmarkFirstFetch is the time from Want to Ready for a 3.3 MB module from a registry on this machine.
 func BenchmarkFirstFetch(b *testing.B) {
 	s := rt.Start(b)
-	m, err := modules.New(modules.Options{Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	m, err := modules.New(modules.Options{Dir: b.TempDir(), Files: "/", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func BenchmarkFirstFetch(b *testing.B) {
 func BenchmarkWantKnown(b *testing.B) {
 	s := rt.Start(b)
 	s.Push("a", "1", rt.PluginImage(wasmtest.Plugin("x")))
-	m, err := modules.New(modules.Options{Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	m, err := modules.New(modules.Options{Dir: b.TempDir(), Files: "/", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -62,6 +62,13 @@ type world struct {
 
 func start(t *testing.T, o modules.Options) *world {
 	t.Helper()
+	o.Files = "/"
+	return startAs(t, o)
+}
+
+// startAs is start with a folder of files, or none.
+func startAs(t *testing.T, o modules.Options) *world {
+	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}

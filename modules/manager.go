@@ -80,7 +80,7 @@ func New(o Options) (*Manager, error) {
 	}
 	m := &Manager{o: o, log: o.Logger, clock: o.Clock, store: st, secret: secret,
 		fetcher: fetch.New(fetch.Options{Mirrors: o.Mirrors, PlainHTTP: o.PlainHTTP, Transport: o.Transport,
-			MaxModule: o.MaxModuleBytes, MaxDownload: o.MaxDownloadBytes, Stall: o.StallTimeout, NoFiles: o.NoFiles}),
+			MaxModule: o.MaxModuleBytes, MaxDownload: o.MaxDownloadBytes, Stall: o.StallTimeout, Files: o.Files}),
 		dirtyIndex: make(chan struct{}, 1), notices: make(chan struct{}, 1),
 		owners: map[string]*owner{}, jobs: map[string]*job{}, flights: map[string]chan struct{}{},
 		rejected: map[string]*fetch.Error{}, hosts: map[string]chan struct{}{}, changed: map[string]bool{},

@@ -76,8 +76,9 @@ type Options struct {
 	PlainHTTP func(host string) bool
 	// Transport makes the connections. Default: one with sensible time limits.
 	Transport http.RoundTripper
-	// NoFiles refuses file:// URLs, which in a cluster would name the controller's own disk.
-	NoFiles bool
+	// Files is the folder below which file:// URLs may name files: "/" allows all of them, "" (the default) none. In a cluster
+	// the files are the controller's own.
+	Files string
 	// MaxModuleBytes is the largest module (default 256 MiB), MaxDownloadBytes the largest download before unpacking
 	// (default twice that).
 	MaxModuleBytes, MaxDownloadBytes int64

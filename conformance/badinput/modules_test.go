@@ -155,7 +155,7 @@ func TestBrokenModulesAreAnsweredWithURLCauseAndNextStep(t *testing.T) {
 		http.FileServer(http.Dir(dir)).ServeHTTP(w, r)
 	}))
 	t.Cleanup(web.Close)
-	m, err := modules.New(modules.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	m, err := modules.New(modules.Options{Dir: t.TempDir(), Files: "/", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -39,6 +40,8 @@ type Config struct {
 	ClassAliases bool `json:"classAliases,omitempty"`
 	// DataDir keeps fetched modules over restarts.
 	DataDir string `json:"dataDir,omitempty"`
+	// ModuleDir is the folder below which file:// URLs may name modules; "": no files. Every replica needs the same files.
+	ModuleDir string `json:"moduleDir,omitempty"`
 	// WaitForModule is how long a new plugin waits for its module before its fail strategy acts.
 	WaitForModule metav1.Duration `json:"waitForModule,omitempty"`
 	// StaleAfter is how long the API server may be silent before a replica takes no new proxies and pushes nothing; at least
@@ -186,6 +189,8 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return errors.New("rootNamespace is empty; name the namespace whose plugins reach every other, such as istio-system")
 	case c.DataDir == "":
 		return errors.New("dataDir is empty; name a folder for fetched modules")
+	case c.ModuleDir != "" && (!filepath.IsAbs(c.ModuleDir) || filepath.Clean(c.ModuleDir) == "/"):
+		return fmt.Errorf("moduleDir %q: name a folder by its absolute path, and not /, or tenants could name every file of the controller", c.ModuleDir)
 	case c.WaypointListen != "loopback" && c.WaypointListen != "pod":
 		return fmt.Errorf("waypointListen %q: use loopback or pod", c.WaypointListen)
 	case c.WaitForModule.Duration <= 0:

@@ -136,7 +136,7 @@ func (r *replica) make(ctx context.Context) error {
 			return err
 		}
 	}
-	r.modules, err = modules.New(modules.Options{Dir: filepath.Join(c.DataDir, "modules"), Mirrors: c.Mirrors, Logger: r.log})
+	r.modules, err = modules.New(modules.Options{Dir: filepath.Join(c.DataDir, "modules"), Mirrors: c.Mirrors, Files: c.ModuleDir, Logger: r.log})
 	if err != nil {
 		return fmt.Errorf("module store in dataDir %s: %w", c.DataDir, err)
 	}

@@ -95,7 +95,7 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 		return nil, err
 	}
 	s.listeners = listeners
-	s.modules, err = modules.New(modules.Options{Dir: filepath.Join(o.DataDir, "modules"), Mirrors: o.Mirrors, Logger: s.log})
+	s.modules, err = modules.New(modules.Options{Dir: filepath.Join(o.DataDir, "modules"), Mirrors: o.Mirrors, Files: "/", Logger: s.log})
 	if err != nil {
 		return nil, fmt.Errorf("module store: %w", err)
 	}

@@ -35,8 +35,9 @@ type Options struct {
 	MaxEntries int
 	// Stall is how long a source may send nothing (default 30 s).
 	Stall time.Duration
-	// NoFiles refuses file:// URLs: set in a cluster, where they would name the controller's own disk.
-	NoFiles bool
+	// Files is the folder below which file:// URLs may name files: "/" allows all of them, "" (the default) none. In a cluster
+	// the files are the controller's own.
+	Files string
 	// Logger gets debug lines. Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"github.com/wasmpoint/wasmpoint/modules/unpack"
 )
@@ -50,12 +52,18 @@ func (f *Fetcher) loadHTTP(ctx context.Context, req Request, a *Artifact, into *
 // openFile refuses what is not a regular file before it is opened: opening a named pipe would wait for a writer.
 func (f *Fetcher) openFile(req Request) (*Artifact, error) {
 	name, path := req.Location.Shown, req.Location.Path
-	if f.o.NoFiles {
-		return nil, errf(Denied, "%s: files are not allowed here, they would be the controller's own; use oci:// or https://", name)
+	inside, err := f.inside(path)
+	if err != nil {
+		return nil, errf(Denied, "%s: %v", name, err)
 	}
 	a := &Artifact{Name: name}
 	a.load = func(_ context.Context, into *unpack.Scanner) error {
-		info, err := os.Stat(path)
+		files, closeFolder, err := f.folder()
+		if err != nil {
+			return errf(Unavailable, "%s: %v", name, err)
+		}
+		defer closeFolder()
+		info, err := fs.Stat(files, inside)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return errf(Unavailable, "%s: there is no file %s; build the module, or correct the path", name, path)
@@ -68,7 +76,7 @@ func (f *Fetcher) openFile(req Request) (*Artifact, error) {
 		case info.Size() > f.o.MaxDownload:
 			return errf(Invalid, "%s: %v", name, tooLarge(f.o.MaxDownload))
 		}
-		file, err := os.Open(path)
+		file, err := files.Open(inside)
 		if err != nil {
 			return errf(Unavailable, "%s: %v; make the file readable", name, err)
 		}
@@ -81,4 +89,28 @@ func (f *Fetcher) openFile(req Request) (*Artifact, error) {
 		})
 	}
 	return a, nil
+}
+
+// inside is a path's name in the folder of which files may be read.
+func (f *Fetcher) inside(path string) (string, error) {
+	if f.o.Files == "" {
+		return "", errors.New("files are not allowed here, they would be the controller's own; use oci:// or https://, or start the controller with --module-dir")
+	}
+	inside, err := filepath.Rel(f.o.Files, path)
+	if err != nil || !filepath.IsLocal(inside) {
+		return "", fmt.Errorf("%s is not below %s, the only folder of which files may be named (--module-dir)", path, f.o.Files)
+	}
+	return filepath.ToSlash(inside), nil
+}
+
+// folder opens it. No link leads out of it, unless all files may be read.
+func (f *Fetcher) folder() (fs.FS, func(), error) {
+	if f.o.Files == "/" {
+		return os.DirFS("/"), func() {}, nil
+	}
+	root, err := os.OpenRoot(f.o.Files)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--module-dir: %w", err)
+	}
+	return root.FS(), func() { _ = root.Close() }, nil
 }
