@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasmpoint/wasmpoint/controllers/admin"
+	"github.com/wasmpoint/wasmpoint/controllers/pki"
 )
 
 // The kind of the configuration file.
@@ -56,6 +57,8 @@ type Config struct {
 	Health  Listen `json:"health,omitempty"`
 	Admin   Listen `json:"admin,omitempty"`
 
+	Provisioning Provisioning `json:"provisioning,omitempty"`
+
 	TLS            TLS            `json:"tls,omitempty"`
 	LeaderElection LeaderElection `json:"leaderElection,omitempty"`
 	Client         Client         `json:"client,omitempty"`
@@ -75,6 +78,21 @@ type Peers struct {
 	// Static are the other replicas as host:port, instead of the Service's endpoints.
 	Static []string `json:"static,omitempty"`
 }
+
+// Provisioning is about the proxies of Gateways of our classes.
+type Provisioning struct {
+	// Enabled makes Deployments, Services and so on for them; otherwise somebody else runs them.
+	Enabled bool `json:"enabled"`
+	// Image is the proxies' image, an Envoy 1.39 or later, where a Gateway's parameters name none.
+	Image string `json:"image,omitempty"`
+	// XDSAddress and ModulesAddress are this controller as its proxies reach it, HOST:PORT; default: Service wasmpoint in the
+	// controller's namespace.
+	XDSAddress     string `json:"xdsAddress,omitempty"`
+	ModulesAddress string `json:"modulesAddress,omitempty"`
+}
+
+// DefaultProxyImage is the proxies' image where nobody names one.
+const DefaultProxyImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
 
 // TLS is about xDS, modules and peers.
 type TLS struct {
@@ -113,8 +131,9 @@ func Default() Config {
 		WaitForModule: metav1.Duration{Duration: 30 * time.Second}, StaleAfter: metav1.Duration{Duration: 30 * time.Second},
 		WaypointListen: "loopback",
 		XDS:            Listen{":15010"}, Modules: Listen{":15011"},
-		Peers:   Peers{Address: ":15012", Service: "wasmpoint-peers"},
-		Metrics: Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
+		Peers:        Peers{Address: ":15012", Service: "wasmpoint-peers"},
+		Provisioning: Provisioning{Enabled: true, Image: DefaultProxyImage},
+		Metrics:      Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
 		TLS: TLS{Enabled: true}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
 		Client: Client{QPS: 50, Burst: 100}, Log: Log{Level: "info", Format: "json"},
 	}
@@ -176,6 +195,9 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 			return fmt.Errorf("%s.address %q: give HOST:PORT or :PORT", field, address)
 		}
 	}
+	if err := c.Provisioning.complete(c); err != nil {
+		return err
+	}
 	for _, p := range c.Peers.Static {
 		if _, _, err := net.SplitHostPort(p); err != nil {
 			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
@@ -198,6 +220,32 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 	for from, to := range c.Mirrors {
 		if from == "" || to == "" {
 			return fmt.Errorf("mirrors: %q: %q: both must name a host", from, to)
+		}
+	}
+	return nil
+}
+
+// complete says where proxies find the controller. A server that listens on another port than the Service has is found by
+// its own settings alone.
+func (p *Provisioning) complete(c *Config) error {
+	if p.Enabled && p.Image == "" {
+		return errors.New("provisioning.image is empty; name an image of Envoy 1.39 or later")
+	}
+	for _, at := range []struct {
+		field, listens string
+		address        *string
+	}{
+		{"provisioning.xdsAddress", c.XDS.Address, &p.XDSAddress}, {"provisioning.modulesAddress", c.Modules.Address, &p.ModulesAddress},
+	} {
+		if *at.address == "" {
+			_, port, err := net.SplitHostPort(at.listens)
+			if err != nil {
+				return fmt.Errorf("%s is empty, and nothing is known of the port: %w", at.field, err)
+			}
+			*at.address = net.JoinHostPort(pki.ServerName(c.Namespace), port)
+		}
+		if host, _, err := net.SplitHostPort(*at.address); err != nil || host == "" {
+			return fmt.Errorf("%s %q: give HOST:PORT, as the proxies reach it", at.field, *at.address)
 		}
 	}
 	return nil
