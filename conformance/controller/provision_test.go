@@ -310,3 +310,40 @@ func TestAGatewayWhoseServiceIsSomebodyElsesIsNotProvisioned(t *testing.T) {
 		t.Errorf("made %v", got)
 	}
 }
+
+// What the Deployment says is run here, by the official Envoy: the arguments, and the bootstrap with the ports of this test in the
+// place of those of a Pod of its own.
+func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ApplyYAML([]byte(strings.NewReplacer("port: 80,", "port: 8080,",
+		"name: edge, namespace: shop", "name: edge, namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned)))
+	w.start("a", func(c *cluster.Config) {
+		c.Provisioning.XDSAddress, c.Provisioning.ModulesAddress = c.XDS.Address, c.Modules.Address
+	}).ready()
+	w.makes("shop", "edge-wasmpoint", allOfIngress)
+	edge := types.NamespacedName{Namespace: "shop", Name: "edge"}
+	ready := testbed.FreePort(t)
+	config := w.bootstrap("shop", "edge-wasmpoint")
+	for port, here := range map[int]int{15021: ready, 15000: testbed.FreePort(t)} {
+		config = strings.ReplaceAll(config, fmt.Sprintf(`"port_value": %d`, port), fmt.Sprintf(`"port_value": %d`, here))
+	}
+	pod := w.deployment("shop", "edge-wasmpoint").Spec.Template.Spec
+	args := slices.Clone(pod.Containers[0].Args)
+	if args[0] != "--config-path" || !slices.Contains(args, "--disable-hot-restart") {
+		t.Fatalf("arguments %v", args)
+	}
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$(POD_NAME)", "edge-wasmpoint-7c9f-abcde")
+	}
+	// The testbed says the file and the log level itself, and Envoy wants each of them once.
+	args = slices.DeleteFunc(args[2:], func(a string) bool { return a == "--disable-hot-restart" || a == "--log-level" || a == "warning" })
+	testbed.StartEnvoy(t, []byte(config), args...)
+	w.eventually("the kubelet's question is answered", func() (bool, string) {
+		code, body := get(fmt.Sprintf("http://127.0.0.1:%d/ready", ready))
+		return code == 200, body
+	})
+	w.gateway(edge, "is programmed", func(gw *gatewayv1.Gateway) bool {
+		return says(gw.Status.Conditions, gw.Generation, "Programmed=True Programmed: every connected proxy has the listeners")
+	})
+}

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasmpoint/wasmpoint/controllers/admin"
-	"github.com/wasmpoint/wasmpoint/controllers/pki"
 )
 
 // The kind of the configuration file.
@@ -78,21 +77,6 @@ type Peers struct {
 	// Static are the other replicas as host:port, instead of the Service's endpoints.
 	Static []string `json:"static,omitempty"`
 }
-
-// Provisioning is about the proxies of Gateways of our classes.
-type Provisioning struct {
-	// Enabled makes Deployments, Services and so on for them; otherwise somebody else runs them.
-	Enabled bool `json:"enabled"`
-	// Image is the proxies' image, an Envoy 1.39 or later, where a Gateway's parameters name none.
-	Image string `json:"image,omitempty"`
-	// XDSAddress and ModulesAddress are this controller as its proxies reach it, HOST:PORT; default: Service wasmpoint in the
-	// controller's namespace.
-	XDSAddress     string `json:"xdsAddress,omitempty"`
-	ModulesAddress string `json:"modulesAddress,omitempty"`
-}
-
-// DefaultProxyImage is the proxies' image where nobody names one.
-const DefaultProxyImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
 
 // TLS is about xDS, modules and peers.
 type TLS struct {
@@ -184,24 +168,11 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 			c.Replica = host
 		}
 	}
-	for field, address := range map[string]string{
-		"xds": c.XDS.Address, "modules": c.Modules.Address, "peers": c.Peers.Address,
-		"metrics": c.Metrics.Address, "health": c.Health.Address, "admin": c.Admin.Address,
-	} {
-		if address == "0" && (field == "metrics" || field == "health" || field == "admin") {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return fmt.Errorf("%s.address %q: give HOST:PORT or :PORT", field, address)
-		}
+	if err := c.checkAddresses(); err != nil {
+		return err
 	}
 	if err := c.Provisioning.complete(c); err != nil {
 		return err
-	}
-	for _, p := range c.Peers.Static {
-		if _, _, err := net.SplitHostPort(p); err != nil {
-			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
-		}
 	}
 	switch {
 	case c.RootNamespace == "":
@@ -225,27 +196,22 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 	return nil
 }
 
-// complete says where proxies find the controller. A server that listens on another port than the Service has is found by
-// its own settings alone.
-func (p *Provisioning) complete(c *Config) error {
-	if p.Enabled && p.Image == "" {
-		return errors.New("provisioning.image is empty; name an image of Envoy 1.39 or later")
-	}
-	for _, at := range []struct {
-		field, listens string
-		address        *string
-	}{
-		{"provisioning.xdsAddress", c.XDS.Address, &p.XDSAddress}, {"provisioning.modulesAddress", c.Modules.Address, &p.ModulesAddress},
+// checkAddresses checks where this replica listens, and where the others do.
+func (c *Config) checkAddresses() error {
+	for field, address := range map[string]string{
+		"xds": c.XDS.Address, "modules": c.Modules.Address, "peers": c.Peers.Address,
+		"metrics": c.Metrics.Address, "health": c.Health.Address, "admin": c.Admin.Address,
 	} {
-		if *at.address == "" {
-			_, port, err := net.SplitHostPort(at.listens)
-			if err != nil {
-				return fmt.Errorf("%s is empty, and nothing is known of the port: %w", at.field, err)
-			}
-			*at.address = net.JoinHostPort(pki.ServerName(c.Namespace), port)
+		if address == "0" && (field == "metrics" || field == "health" || field == "admin") {
+			continue
 		}
-		if host, _, err := net.SplitHostPort(*at.address); err != nil || host == "" {
-			return fmt.Errorf("%s %q: give HOST:PORT, as the proxies reach it", at.field, *at.address)
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s.address %q: give HOST:PORT or :PORT", field, address)
+		}
+	}
+	for _, p := range c.Peers.Static {
+		if _, _, err := net.SplitHostPort(p); err != nil {
+			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
 		}
 	}
 	return nil

@@ -110,7 +110,7 @@ func (p *Provisioner) addresses(ctx context.Context, gw *gatewayv1.Gateway, fail
 func requested(gw *gatewayv1.Gateway) (out []gatewayv1.GatewayStatusAddress) {
 	for _, a := range gw.Spec.Addresses {
 		if a.Value != "" {
-			out = append(out, gatewayv1.GatewayStatusAddress{Type: a.Type, Value: a.Value})
+			out = append(out, gatewayv1.GatewayStatusAddress(a))
 		}
 	}
 	if len(out) > 0 {
