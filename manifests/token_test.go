@@ -116,8 +116,9 @@ func TestAProgramWithTheTokenDoesWhatTheControllerDoesAndIsRefusedTheRest(t *tes
 		{"change a Gateway", func() error {
 			return c.Patch(ctx, &gatewayv1.Gateway{ObjectMeta: team}, merge(`{"metadata": {"labels": {"a": "b"}}}`))
 		}},
-		{"change a Service", func() error {
-			return c.Patch(ctx, &corev1.Service{ObjectMeta: team}, merge(`{"metadata": {"labels": {"a": "b"}}}`))
+		{"replace a Service", func() error { return c.Update(ctx, &corev1.Service{ObjectMeta: team}) }},
+		{"change a route", func() error {
+			return c.Patch(ctx, &gatewayv1.HTTPRoute{ObjectMeta: team}, merge(`{"metadata": {"labels": {"a": "b"}}}`))
 		}},
 		{"change a Secret of a team", func() error {
 			return c.Patch(ctx, &corev1.Secret{ObjectMeta: team}, merge(`{"stringData": {"a": "b"}}`))

@@ -63,6 +63,7 @@ come from there. Envoy must be 1.39 or later.`,
 	f.StringVar(&c.XDS, "xds", "127.0.0.1:15010", "the controller's xDS server")
 	f.StringVar(&c.Modules, "modules", "127.0.0.1:15011", "the controller's module server")
 	f.StringVar(&c.Admin, "admin", "127.0.0.1:15000", "where Envoy's own admin endpoint is to listen; loopback or unix:/path")
+	f.StringVar(&c.Ready, "ready", "", "where to answer /ready to everybody, HOST:PORT; the proxy then waits for its first listeners (default: nowhere)")
 	f.StringVar(&ca, "ca", "", "a file with the controller's CA (ConfigMap wasmpoint-ca), for TLS")
 	f.StringVar(&namespace, "controller-namespace", "wasmpoint-system", "the controller's namespace, which stands in its certificate")
 	return cmd

@@ -59,6 +59,8 @@ type Config struct {
 	Health  Listen `json:"health,omitempty"`
 	Admin   Listen `json:"admin,omitempty"`
 
+	Provisioning Provisioning `json:"provisioning,omitempty"`
+
 	TLS            TLS            `json:"tls,omitempty"`
 	LeaderElection LeaderElection `json:"leaderElection,omitempty"`
 	Client         Client         `json:"client,omitempty"`
@@ -116,8 +118,9 @@ func Default() Config {
 		WaitForModule: metav1.Duration{Duration: 30 * time.Second}, StaleAfter: metav1.Duration{Duration: 30 * time.Second},
 		WaypointListen: "loopback",
 		XDS:            Listen{":15010"}, Modules: Listen{":15011"},
-		Peers:   Peers{Address: ":15012", Service: "wasmpoint-peers"},
-		Metrics: Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
+		Peers:        Peers{Address: ":15012", Service: "wasmpoint-peers"},
+		Provisioning: Provisioning{Enabled: true, Image: DefaultProxyImage},
+		Metrics:      Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
 		TLS: TLS{Enabled: true}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
 		Client: Client{QPS: 50, Burst: 100}, Log: Log{Level: "info", Format: "json"},
 	}
@@ -168,21 +171,11 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 			c.Replica = host
 		}
 	}
-	for field, address := range map[string]string{
-		"xds": c.XDS.Address, "modules": c.Modules.Address, "peers": c.Peers.Address,
-		"metrics": c.Metrics.Address, "health": c.Health.Address, "admin": c.Admin.Address,
-	} {
-		if address == "0" && (field == "metrics" || field == "health" || field == "admin") {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return fmt.Errorf("%s.address %q: give HOST:PORT or :PORT", field, address)
-		}
+	if err := c.checkAddresses(); err != nil {
+		return err
 	}
-	for _, p := range c.Peers.Static {
-		if _, _, err := net.SplitHostPort(p); err != nil {
-			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
-		}
+	if err := c.Provisioning.complete(c); err != nil {
+		return err
 	}
 	switch {
 	case c.RootNamespace == "":
@@ -203,6 +196,27 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 	for from, to := range c.Mirrors {
 		if from == "" || to == "" {
 			return fmt.Errorf("mirrors: %q: %q: both must name a host", from, to)
+		}
+	}
+	return nil
+}
+
+// checkAddresses checks where this replica listens, and where the others do.
+func (c *Config) checkAddresses() error {
+	for field, address := range map[string]string{
+		"xds": c.XDS.Address, "modules": c.Modules.Address, "peers": c.Peers.Address,
+		"metrics": c.Metrics.Address, "health": c.Health.Address, "admin": c.Admin.Address,
+	} {
+		if address == "0" && (field == "metrics" || field == "health" || field == "admin") {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s.address %q: give HOST:PORT or :PORT", field, address)
+		}
+	}
+	for _, p := range c.Peers.Static {
+		if _, _, err := net.SplitHostPort(p); err != nil {
+			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
 		}
 	}
 	return nil

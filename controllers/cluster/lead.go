@@ -156,6 +156,14 @@ func (r *replica) write(ctx context.Context) {
 	}()
 	select {
 	case <-complete:
+		provisioned := make(chan struct{})
+		go func() {
+			defer close(provisioned)
+			if err := r.provision.Run(ctx); err != nil {
+				r.log.Error("Gateways get no proxies", "error", err)
+			}
+		}()
+		defer func() { <-provisioned }()
 		if err := r.publisher.Run(ctx); err != nil {
 			r.log.Error("status is not written", "error", err)
 		}

@@ -34,6 +34,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/peers"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
+	"github.com/wasmpoint/wasmpoint/controllers/provisioner"
 	"github.com/wasmpoint/wasmpoint/controllers/publish"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/modules"
@@ -64,6 +65,7 @@ type replica struct {
 	engine    *engine.Engine
 	good      *lastgood.Store
 	publisher *publish.Publisher
+	provision *provisioner.Provisioner
 	changes   peers.Changes
 	authority *pki.Authority // nil without TLS
 	listeners listeners
@@ -158,13 +160,16 @@ func (r *replica) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.provision = r.newProvisioner()
 	r.publisher = publish.New(publish.Options{
-		Engine: r.engine, Client: r.manager.GetClient(), Reader: r.manager.GetCache(),
+		Provisions: r.provision,
+		Engine:     r.engine, Client: r.manager.GetClient(), Reader: r.manager.GetCache(),
 		Recorder: r.manager.GetEventRecorder("wasmpoint"), Logger: r.log, Hold: r.hold,
 	})
 	r.source = kube.New(kube.Options{
 		Cache: r.manager.GetCache(), Secrets: r.clientset.CoreV1(), Engine: r.engine, Logger: r.log,
 		Touched: func(key model.Key) { r.publisher.Dirty(status.Dirty{Plugins: []model.Key{key}}) },
+		Seen:    r.seen,
 		Forget:  r.fresh.Forget,
 		Network: kube.Network{View: r.engine.View(), Waypoint: r.engine.IsWaypoint, WaypointOnPod: c.WaypointListen == "pod"},
 	})

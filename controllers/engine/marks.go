@@ -18,6 +18,7 @@ type statusMarks struct {
 	plugins  map[model.Key]struct{}
 	gateways map[types.NamespacedName]struct{}
 	services map[model.ServiceKey]struct{}
+	routes   map[types.NamespacedName]struct{}
 }
 
 func newStatusMarks() statusMarks {
@@ -25,6 +26,7 @@ func newStatusMarks() statusMarks {
 		plugins:  map[model.Key]struct{}{},
 		gateways: map[types.NamespacedName]struct{}{},
 		services: map[model.ServiceKey]struct{}{},
+		routes:   map[types.NamespacedName]struct{}{},
 	}
 }
 
@@ -77,9 +79,10 @@ func (e *Engine) markPlace(scope model.Scope) {
 	each(e.places[scope].Plugins, func(p *model.Plugin) { e.markKey(p.Key) })
 }
 
-// markGateway marks the plugins of all places of a gateway.
+// markGateway marks a gateway and the plugins of all its places.
 func (e *Engine) markGateway(gateway types.NamespacedName) {
 	e.changed = true
+	e.status.gateways[gateway] = struct{}{}
 	for place := range e.tracker.Places(gateway) {
 		e.markPlace(place.Scope)
 	}
@@ -95,7 +98,6 @@ func (e *Engine) markChanges(changes attach.Changes) {
 		e.markKey(key)
 	}
 	for _, gateway := range changes.Gateways {
-		e.status.gateways[gateway] = struct{}{}
 		e.markGateway(gateway)
 	}
 	for _, gateway := range changes.Certificates {
@@ -135,7 +137,7 @@ func (e *Engine) markTargetKeys(list []status.TargetKey) {
 // tellStatus hands the marks on at the end of a turn.
 func (e *Engine) tellStatus() {
 	m := e.status
-	if len(m.plugins)+len(m.gateways)+len(m.services) == 0 {
+	if len(m.plugins)+len(m.gateways)+len(m.services)+len(m.routes) == 0 {
 		return
 	}
 	e.status = newStatusMarks()
@@ -151,6 +153,9 @@ func (e *Engine) tellStatus() {
 	}
 	for k := range m.services {
 		d.Services = append(d.Services, k)
+	}
+	for k := range m.routes {
+		d.Routes = append(d.Routes, k)
 	}
 	e.opts.OnStatus(d)
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,22 +98,9 @@ func (e *Engine) routeObject(name types.NamespacedName) *Object {
 	if r == nil {
 		return nil
 	}
-	var parents []gatewayv1.RouteParentStatus
-	gateways := store.ParentGateways(r)
-	for i, gw := range gateways {
-		state := e.gateways[gw]
-		if state == nil || slices.Contains(gateways[:i], gw) { // two sections of one Gateway: RouteStatus has both
-			continue
-		}
-		for _, rs := range state.routes.Routes {
-			if rs.Route == name {
-				parents = append(parents, rs.Parents...)
-			}
-		}
-	}
 	return &Object{
 		Kind: "HTTPRoute", ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name, Generation: r.Generation},
-		Status: gatewayv1.HTTPRouteStatus{RouteStatus: gatewayv1.RouteStatus{Parents: parents}},
+		Status: gatewayv1.HTTPRouteStatus{RouteStatus: gatewayv1.RouteStatus{Parents: e.parentsOf(r)}},
 	}
 }
 

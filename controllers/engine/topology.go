@@ -72,9 +72,11 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 			e.setUnit(name, state, scope, nil)
 		}
 	}
+	before := state.routes
 	state.routes = routes.Compile(routes.Input{
 		Gateway: gw, Waypoint: waypoint, Routes: e.store.RoutesOfGateway(name), Encrypted: encrypted,
 	}, e.store)
+	e.markRouting(name, before, state.routes)
 	if !waypoint {
 		e.setUnit(name, state, model.Scope{}, dataplane.Ingress(dataplane.IngressInput{
 			Gateway: name, Addresses: addresses, ListenPort: e.network.Port, Ports: state.routes.Ports,
@@ -159,6 +161,7 @@ func (e *Engine) dropGateway(name types.NamespacedName) {
 	for scope := range state.units {
 		e.setUnit(name, state, scope, nil)
 	}
+	e.markRouting(name, state.routes, nil)
 	delete(e.gateways, name)
 	e.fleetChanged = true
 }

@@ -1,8 +1,11 @@
 package kube
 
 import (
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	netv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -14,6 +17,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/controllers/publish"
 	"github.com/wasmpoint/wasmpoint/controllers/stored"
 )
@@ -37,6 +41,7 @@ func CacheOptions(scheme *runtime.Scheme) (cache.Options, error) {
 	if err != nil {
 		return cache.Options{}, err
 	}
+	ours := labels.SelectorFromSet(labels.Set{provision.LabelManagedBy: provision.ManagedBy}).Add(*ofGateway)
 	return cache.Options{
 		Scheme:           scheme,
 		DefaultTransform: strip,
@@ -46,6 +51,12 @@ func CacheOptions(scheme *runtime.Scheme) (cache.Options, error) {
 			&corev1.Pod{}: {Label: labels.NewSelector().Add(*ofGateway), Transform: stripPod},
 			&apiextensionsv1.CustomResourceDefinition{}: {Transform: stripCRD},
 			&discoveryv1.EndpointSlice{}:                {Transform: strip},
+			// Only what was made for Gateways; Services are watched whole.
+			&appsv1.Deployment{}:            {Label: ours},
+			&policyv1.PodDisruptionBudget{}: {Label: ours},
+			&netv1.NetworkPolicy{}:          {Label: ours},
+			&corev1.ConfigMap{}:             {Label: ours},
+			&corev1.ServiceAccount{}:        {Label: ours},
 		},
 	}, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/store"
 )
 
-// Options configure a Source. All are needed but Touched and Forget.
+// Options configure a Source. All are needed but Touched, Seen and Forget.
 type Options struct {
 	// Cache is controller-runtime's; CacheOptions is what it must have been made with.
 	Cache   cache.Cache
@@ -30,6 +30,9 @@ type Options struct {
 	Network engine.Network
 	// Touched is called with every plugin whose status somebody wrote, ourselves included. It must not block.
 	Touched func(model.Key)
+	// Seen is called with every Gateway, GatewayClass and HTTPRoute that came, changed or went, its status included. It
+	// must not block.
+	Seen func(store.Ref)
 	// Forget is told that a kind is not served any more (Freshness.Forget).
 	Forget func(group, plural string)
 	Logger *slog.Logger
@@ -135,12 +138,19 @@ func (s *Source) watch(ctx context.Context, k *kind, version string) error {
 		return fmt.Errorf("watching %s: %w", k.name, err)
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { s.put(ctx, k, o) },
+		AddFunc: func(o any) {
+			s.put(ctx, k, o)
+			s.seen(k, o)
+		},
 		UpdateFunc: func(old, o any) {
 			s.put(ctx, k, o)
 			s.touched(k, old, o)
+			s.seen(k, o)
 		},
-		DeleteFunc: func(o any) { s.gone(ctx, k, o) },
+		DeleteFunc: func(o any) {
+			s.gone(ctx, k, o)
+			s.seen(k, o)
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("watching %s: %w", k.name, err)
@@ -171,6 +181,21 @@ func (s *Source) touched(k *kind, old, o any) {
 		return
 	}
 	s.o.Touched(model.Key{Kind: string(k.name), Namespace: after.GetNamespace(), Name: after.GetName()})
+}
+
+// seen tells of an object of Gateway API that has a status of ours.
+func (s *Source) seen(k *kind, o any) {
+	if tombstone, is := o.(toolscache.DeletedFinalStateUnknown); is {
+		o = tombstone.Obj
+	}
+	object, ok := o.(client.Object)
+	if !ok || s.o.Seen == nil {
+		return
+	}
+	switch k.name {
+	case store.KindGateway, store.KindGatewayClass, store.KindHTTPRoute:
+		s.o.Seen(store.Ref{Kind: k.name, NamespacedName: client.ObjectKeyFromObject(object)})
+	}
 }
 
 func (s *Source) put(ctx context.Context, k *kind, o any) {

@@ -23,6 +23,10 @@ import (
 const (
 	kindGateway = "Gateway"
 	kindService = "Service"
+	// kindGatewayStatus is the status of a Gateway of ours, where kindGateway is our condition on any that plugins target.
+	kindGatewayStatus = "Gateway status"
+	kindRoute         = "HTTPRoute"
+	kindClass         = "GatewayClass"
 )
 
 func pluginKey(it item) (model.Key, bool) {
@@ -33,14 +37,17 @@ func pluginKey(it item) (model.Key, bool) {
 // isNumerous tells of a kind of which thousands may change at once, by one change of a waypoint; the status of a plugin that
 // somebody just changed does not wait behind them.
 func isNumerous(kind string) bool {
-	return kind == kindService || kind == networkingv1.KindServiceEntry
+	return kind == kindRoute || kind == kindService || kind == networkingv1.KindServiceEntry
 }
 
 // resource is the group and version under which a kind is read and written. Which versions of ServiceEntry there are
 // depends on the Istio that installed it.
 func (r *term) resource(kind string) (schema.GroupVersionKind, error) {
 	switch kind {
-	case kindGateway:
+	case kindGatewayStatus:
+		kind = kindGateway
+		fallthrough
+	case kindGateway, kindRoute, kindClass:
 		return schema.GroupVersionKind{Group: gatewayv1.GroupName, Version: gatewayv1.GroupVersion.Version, Kind: kind}, nil
 	case kindService:
 		return corev1.SchemeGroupVersion.WithKind(kind), nil
@@ -81,6 +88,9 @@ func (r *term) markAll() {
 	lists := map[string]client.ObjectList{
 		ext.KindWasmPlugin: &stored.WasmPluginList{}, ext.KindTrafficExtension: &stored.TrafficExtensionList{},
 		kindGateway: &gatewayv1.GatewayList{}, kindService: &corev1.ServiceList{}, networkingv1.KindServiceEntry: nil,
+	}
+	if r.opts.Provisions != nil {
+		lists[kindGatewayStatus], lists[kindRoute], lists[kindClass] = &gatewayv1.GatewayList{}, &gatewayv1.HTTPRouteList{}, &gatewayv1.GatewayClassList{}
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		for kind, list := range lists {

@@ -19,10 +19,22 @@ import (
 // Manager is the field manager of all that is written.
 const Manager = "wasmpoint"
 
+// StatusManager is the field manager of the status of Gateways and GatewayClasses. It is another one, because what one manager
+// does not apply again goes, and our conditions on targets are applied by themselves.
+const StatusManager = "wasmpoint.dev/status"
+
 // Engine answers what is so. An object that is not in the answer does not exist, as far as the engine knows.
 type Engine interface {
 	PluginInputs(ctx context.Context, keys []model.Key) (map[model.Key]status.Input, error)
 	TargetInputs(ctx context.Context, gateways []types.NamespacedName, services []model.ServiceKey) (map[status.TargetKey]status.TargetInput, error)
+	GatewayInputs(ctx context.Context, gateways []types.NamespacedName) (map[types.NamespacedName]status.GatewayInput, error)
+	RouteInputs(ctx context.Context, routes []types.NamespacedName) (map[types.NamespacedName]status.RouteInput, error)
+}
+
+// Provisions tells what became of the objects of managed Gateways. False: that is not known yet, and nothing is written.
+type Provisions interface {
+	State(gateway types.NamespacedName) (status.Provision, bool)
+	ClassState(class string) (status.ClassInput, bool)
 }
 
 // Options configure a Publisher. Engine, Client, Reader and Recorder are needed.
@@ -36,6 +48,8 @@ type Options struct {
 	// the API server to know who wrote istio.io/WaypointBound.
 	Reader   client.Reader
 	Recorder events.EventRecorder
+	// Provisions is asked for the status of Gateways and GatewayClasses; nil: the status of Gateway API's objects is not ours.
+	Provisions Provisions
 	// Settle is how long an object must not have been marked before it is looked at (200 ms by default), and MaxDelay how
 	// long marks can put that off (1 s).
 	Settle, MaxDelay time.Duration

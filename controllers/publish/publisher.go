@@ -34,11 +34,24 @@ func (p *Publisher) Dirty(d status.Dirty) {
 	}
 	for _, k := range d.Gateways {
 		items = append(items, item{kindGateway, k})
+		if p.opts.Provisions != nil {
+			items = append(items, item{kindGatewayStatus, k})
+		}
+	}
+	if p.opts.Provisions != nil {
+		for _, k := range d.Routes {
+			items = append(items, item{kindRoute, k})
+		}
 	}
 	for _, k := range d.Services {
 		items = append(items, item{k.Kind, client.ObjectKey{Namespace: k.Namespace, Name: k.Name}})
 	}
 	p.settle.add(p.opts.Now(), false, items...)
+}
+
+// DirtyClass marks a GatewayClass.
+func (p *Publisher) DirtyClass(name string) {
+	p.settle.add(p.opts.Now(), false, item{kindClass, client.ObjectKey{Name: name}})
 }
 
 // Run writes until ctx ends; call it while this replica leads. It looks at every object once, because nobody wrote while

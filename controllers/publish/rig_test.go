@@ -70,6 +70,15 @@ func (w *world) TargetInputs(_ context.Context, gateways []types.NamespacedName,
 	return out, nil
 }
 
+// The status of Gateway API's objects has a world of its own (gateway_test.go).
+func (*world) GatewayInputs(context.Context, []types.NamespacedName) (map[types.NamespacedName]status.GatewayInput, error) {
+	return nil, nil
+}
+
+func (*world) RouteInputs(context.Context, []types.NamespacedName) (map[types.NamespacedName]status.RouteInput, error) {
+	return nil, nil
+}
+
 // rig is a real API server with a publisher.
 type rig struct {
 	t *testing.T

@@ -160,9 +160,17 @@ func find(list []metav1.Condition, kind string) *metav1.Condition {
 
 // KeepOwners keeps the entries of managedFields that own one of the conditions that we may write on a target: what a
 // cache of Gateways and Services need not throw away.
+//
+// That we wrote a Gateway's status is kept too, without the fields.
 func KeepOwners(list []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
-	return slices.DeleteFunc(slices.Clone(list), func(m metav1.ManagedFieldsEntry) bool {
-		return !slices.ContainsFunc(targetTypes, func(kind string) bool { return mentions(m, kind) })
+	list = slices.Clone(list)
+	for i := range list {
+		if list[i].Manager == StatusManager {
+			list[i].FieldsV1 = nil
+		}
+	}
+	return slices.DeleteFunc(list, func(m metav1.ManagedFieldsEntry) bool {
+		return m.Manager != StatusManager && !slices.ContainsFunc(targetTypes, func(kind string) bool { return mentions(m, kind) })
 	})
 }
 

@@ -72,7 +72,7 @@ func (r *term) dispatch() {
 		if len(items) == 0 {
 			return
 		}
-		plugins, targets, err := r.ask(items)
+		answers, err := r.ask(items)
 		for _, it := range items {
 			work <- func() {
 				defer r.queue.Done(it)
@@ -80,12 +80,7 @@ func (r *term) dispatch() {
 					r.finish(it, retry)
 					return
 				}
-				if key, is := pluginKey(it); is {
-					in, known := plugins[key]
-					r.finish(it, r.plugin(it, in, known))
-					return
-				}
-				r.finish(it, r.target(it, targets[status.TargetKey{Kind: it.kind, NamespacedName: it.NamespacedName}]))
+				r.finish(it, r.look(it, answers))
 			}
 		}
 	}
@@ -105,28 +100,67 @@ func (r *term) next() []item {
 	}
 }
 
-func (r *term) ask(items []item) (plugins map[model.Key]status.Input, targets map[status.TargetKey]status.TargetInput, err error) {
+// answers are what the engine says about a batch.
+type answers struct {
+	plugins  map[model.Key]status.Input
+	targets  map[status.TargetKey]status.TargetInput
+	gateways map[types.NamespacedName]status.GatewayInput
+	routes   map[types.NamespacedName]status.RouteInput
+}
+
+func (r *term) ask(items []item) (a answers, err error) {
 	var keys []model.Key
-	var gateways []types.NamespacedName
+	var gateways, statuses, routes []types.NamespacedName
 	var services []model.ServiceKey
 	for _, it := range items {
 		if key, is := pluginKey(it); is {
 			keys = append(keys, key)
-		} else if it.kind == kindGateway {
+			continue
+		}
+		switch it.kind {
+		case kindGateway:
 			gateways = append(gateways, it.NamespacedName)
-		} else {
+		case kindGatewayStatus:
+			statuses = append(statuses, it.NamespacedName)
+		case kindRoute:
+			routes = append(routes, it.NamespacedName)
+		case kindClass:
+		default:
 			services = append(services, model.ServiceKey{Kind: it.kind, Namespace: it.Namespace, Name: it.Name})
 		}
 	}
 	if len(keys) > 0 {
-		if plugins, err = r.opts.Engine.PluginInputs(r.ctx, keys); err != nil {
-			return nil, nil, err
-		}
+		a.plugins, err = r.opts.Engine.PluginInputs(r.ctx, keys)
 	}
-	if len(gateways)+len(services) > 0 {
-		targets, err = r.opts.Engine.TargetInputs(r.ctx, gateways, services)
+	if err == nil && len(gateways)+len(services) > 0 {
+		a.targets, err = r.opts.Engine.TargetInputs(r.ctx, gateways, services)
 	}
-	return plugins, targets, err
+	if err == nil && len(statuses) > 0 {
+		a.gateways, err = r.opts.Engine.GatewayInputs(r.ctx, statuses)
+	}
+	if err == nil && len(routes) > 0 {
+		a.routes, err = r.opts.Engine.RouteInputs(r.ctx, routes)
+	}
+	return a, err
+}
+
+// look brings one object to what it should say.
+func (r *term) look(it item, a answers) verdict {
+	if key, is := pluginKey(it); is {
+		in, known := a.plugins[key]
+		return r.plugin(it, in, known)
+	}
+	switch it.kind {
+	case kindGatewayStatus:
+		in, known := a.gateways[it.NamespacedName]
+		return r.gateway(it, in, known)
+	case kindRoute:
+		in, known := a.routes[it.NamespacedName]
+		return r.route(it, in, known)
+	case kindClass:
+		return r.class(it)
+	}
+	return r.target(it, a.targets[status.TargetKey{Kind: it.kind, NamespacedName: it.NamespacedName}])
 }
 
 func (r *term) finish(it item, v verdict) {

@@ -18,6 +18,8 @@ type Dirty struct {
 	Plugins  []model.Key
 	Gateways []types.NamespacedName
 	Services []model.ServiceKey
+	// Routes are HTTPRoutes.
+	Routes []types.NamespacedName
 }
 
 // TargetKey names an object that plugins are attached to. Kind is Gateway, Service or ServiceEntry.

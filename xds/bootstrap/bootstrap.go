@@ -49,6 +49,8 @@ type Config struct {
 	TLS *TLS
 	// Admin is Envoy's own admin endpoint: loopback or a Unix socket, because it needs no password.
 	Admin string
+	// Ready is where the proxy tells everybody whether it is ready, GET /ready, and nothing else; "" means nowhere.
+	Ready string
 	// Metadata are further entries of the node's metadata.
 	Metadata map[string]string
 }
@@ -103,9 +105,20 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 		metadata[k] = structpb.NewStringValue(v)
 	}
 	ads := func() *corev3.ConfigSource {
-		return &corev3.ConfigSource{
+		s := &corev3.ConfigSource{
 			ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 			ResourceApiVersion:    corev3.ApiVersion_V3,
+		}
+		if c.Ready != "" {
+			// Envoy would call itself ready after 15 s without a word from its controller, and take traffic to no listener.
+			s.InitialFetchTimeout = durationpb.New(0)
+		}
+		return s
+	}
+	static := &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{modules, xds}}
+	if c.Ready != "" {
+		if err := c.addReady(static, admin); err != nil {
+			return nil, err
 		}
 	}
 	return &bootstrapv3.Bootstrap{
@@ -114,7 +127,7 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 			Metadata: &structpb.Struct{Fields: metadata},
 		},
 		Admin:           &bootstrapv3.Admin{Address: admin},
-		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{modules, xds}},
+		StaticResources: static,
 		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{
 			LdsConfig: ads(), CdsConfig: ads(),
 			AdsConfig: &corev3.ApiConfigSource{

@@ -82,8 +82,8 @@ func (s *ads) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoverySer
 	}
 }
 
-// serve starts an xDS server over TLS; proxies get a listener on the given port that forwards to the module server.
-func serve(t *testing.T, config *tls.Config, port int) string {
+// front is a listener on a port that forwards to the module server.
+func front(t *testing.T, port int) *anypb.Any {
 	t.Helper()
 	pack := func(m proto.Message) *anypb.Any {
 		a, err := anypb.New(m)
@@ -102,8 +102,7 @@ func serve(t *testing.T, config *tls.Config, port int) string {
 			}},
 		}}}},
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, &ads{listener: pack(&listenerv3.Listener{
+	return pack(&listenerv3.Listener{
 		Name: "front",
 		Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
 			Address: "127.0.0.1", PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(port)},
@@ -111,7 +110,14 @@ func serve(t *testing.T, config *tls.Config, port int) string {
 		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
 			Name: "http", ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(manager)},
 		}}}},
-	})})
+	})
+}
+
+// serve starts an xDS server over TLS; proxies get the listener front on the given port.
+func serve(t *testing.T, config *tls.Config, port int) string {
+	t.Helper()
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, &ads{listener: front(t, port)})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

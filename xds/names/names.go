@@ -17,12 +17,16 @@ import (
 // Prefix begins every name. Its last segment is the version of the forms below.
 const Prefix = "wasmpoint/v1"
 
-// Static clusters, which stand in a proxy's bootstrap.
+// Static resources, which stand in a proxy's bootstrap.
 const (
 	// XDSCluster is the controller's xDS server.
 	XDSCluster = "wasmpoint-xds"
 	// ModulesCluster is the controller's module server.
 	ModulesCluster = "wasmpoint-modules"
+	// AdminCluster is the proxy's own admin endpoint, for the listener that tells whether it is ready.
+	AdminCluster = "wasmpoint-admin"
+	// ReadyListener is that listener.
+	ReadyListener = "wasmpoint-ready"
 )
 
 // Nowhere is a cluster that never exists. A request that is routed to it is answered 500 (the share of a weighted backend

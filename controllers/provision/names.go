@@ -1,0 +1,41 @@
+package provision
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// maxName is the longest name of a Service, and the longest value of a label.
+const maxName = 63
+
+// Name is the name of all objects of a Gateway: GATEWAY-CLASS (GEP-1762). One that is too long, or has a dot, which a
+// Service's name cannot have, is shortened and carries a hash of the whole, so that no two Gateways meet.
+func Name(gw *gatewayv1.Gateway) string {
+	return short(gw.Name + "-" + string(gw.Spec.GatewayClassName))
+}
+
+func short(name string) string {
+	if len(name) <= maxName && !strings.Contains(name, ".") {
+		return name
+	}
+	tail := "-" + hash([]byte(name))[:8]
+	name = strings.ReplaceAll(name, ".", "-")
+	name = name[:min(len(name), maxName-len(tail))]
+	return strings.TrimRight(name, "-") + tail
+}
+
+// labelValue is a name as the value of a label.
+func labelValue(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	return short(name)
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}

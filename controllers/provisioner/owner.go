@@ -1,0 +1,123 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
+	"github.com/wasmpoint/wasmpoint/controllers/status"
+)
+
+// isOf tells whether a Gateway owns an object.
+func isOf(o metav1.Object, gw *gatewayv1.Gateway) bool {
+	ref := metav1.GetControllerOf(o)
+	return ref != nil && ref.UID == gw.UID && ref.Kind == "Gateway"
+}
+
+// touchOwner touches the Gateway that an object belongs to.
+func (p *Provisioner) touchOwner(o any) {
+	object, ok := o.(metav1.Object)
+	if !ok {
+		return
+	}
+	if ref := metav1.GetControllerOf(object); ref != nil && ref.Kind == "Gateway" {
+		if group, err := schema.ParseGroupVersion(ref.APIVersion); err == nil && group.Group == gatewayv1.GroupName {
+			p.Touch(types.NamespacedName{Namespace: object.GetNamespace(), Name: ref.Name})
+		}
+	}
+}
+
+// onlyStatus tells of an update that changed nothing that is compared: a Deployment that rolls changes its status many times
+// a second.
+func onlyStatus(before, after any) bool {
+	a, ok := before.(*appsv1.Deployment)
+	b, ok2 := after.(*appsv1.Deployment)
+	return ok && ok2 && a.Generation == b.Generation && a.UID == b.UID && reflect.DeepEqual(a.Labels, b.Labels) &&
+		reflect.DeepEqual(a.Annotations, b.Annotations) && reflect.DeepEqual(a.OwnerReferences, b.OwnerReferences)
+}
+
+// removeLeftovers deletes what the Gateway owns of ours and does not need any more: all of it after a change of its class.
+func (p *Provisioner) removeLeftovers(ctx context.Context, gw *gatewayv1.Gateway, wanted []*unstructured.Unstructured) error {
+	for _, kind := range owned() {
+		gvk, err := p.opts.Client.GroupVersionKindFor(kind)
+		if err != nil {
+			return err
+		}
+		made, err := p.opts.Client.Scheme().New(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err != nil {
+			return err
+		}
+		list, ok := made.(client.ObjectList)
+		if !ok {
+			return fmt.Errorf("%T is no list", made)
+		}
+		if err := p.opts.Cache.List(ctx, list, client.InNamespace(gw.Namespace), client.MatchingLabels{provision.LabelManagedBy: provision.ManagedBy}); err != nil {
+			return err
+		}
+		err = meta.EachListItem(list, func(o runtime.Object) error {
+			object := o.(client.Object)
+			needed := slices.ContainsFunc(wanted, func(w *unstructured.Unstructured) bool {
+				return w.GroupVersionKind() == gvk && w.GetName() == object.GetName()
+			})
+			if needed || !isOf(object, gw) || object.GetDeletionTimestamp() != nil || object.GetAnnotations()[provision.AnnotationApplied] == "" {
+				return nil
+			}
+			uid := object.GetUID()
+			err := p.opts.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("%s %s/%s cannot be deleted: %w", gvk.Kind, object.GetNamespace(), object.GetName(), err)
+			}
+			p.log.Info("deleted", "kind", gvk.Kind, "namespace", object.GetNamespace(), "name", object.GetName(), "gateway", gw.Name)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Provisioner) forget(it item) {
+	p.maps.use(it)
+	p.mu.Lock()
+	delete(p.states, it.NamespacedName)
+	p.mu.Unlock()
+}
+
+// tell notes what became of a Gateway's objects.
+func (p *Provisioner) tell(it item, s status.Provision) {
+	p.mu.Lock()
+	before, known := p.states[it.NamespacedName]
+	p.states[it.NamespacedName] = s
+	p.mu.Unlock()
+	if !known || !reflect.DeepEqual(before, s) {
+		p.opts.Changed(it.NamespacedName)
+	}
+}
+
+// tellClass notes what is wrong with a class; nil: it is not ours.
+func (p *Provisioner) tellClass(name string, s *status.ClassInput) {
+	p.mu.Lock()
+	before, known := p.classes[name]
+	if s == nil {
+		delete(p.classes, name)
+	} else {
+		p.classes[name] = *s
+	}
+	p.mu.Unlock()
+	if s != nil && (!known || before != *s) {
+		p.opts.ClassChanged(name)
+	}
+}
