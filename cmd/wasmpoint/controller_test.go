@@ -35,8 +35,10 @@ func TestAFlagGoesBeforeTheFile(t *testing.T) {
 func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "kubeconfig")
 	for want, args := range map[string][]string{
-		"--kubeconfig":                        {"--kubeconfig", empty},
-		`staleAfter 1s: must be at least 20s`: {"--stale-after", "1s"},
+		"--kubeconfig":                                                {"--kubeconfig", empty},
+		`staleAfter 1s: must be at least 20s`:                         {"--stale-after", "1s"},
+		`moduleDir "/x" holds dataDir`:                                {"--module-dir", "/x", "--data-dir", "/x/y"},
+		`moduleDir "x": name a folder by its absolute path`:           {"--module-dir", "x"},
 		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
 		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},
 		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},

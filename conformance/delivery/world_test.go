@@ -51,7 +51,9 @@ type world struct {
 func newWorld(t *testing.T, scopes ...int32) *world {
 	t.Helper()
 	w := &world{t: t, hub: cache.NewHub(), ports: map[int32]int{}, xdsPort: testbed.FreePort(t), wait: 30 * time.Second}
-	w.modules = newModuleServer(t, func(digest string, q url.Values, complete bool) { _ = w.server.Load().Served(digest, q, complete) })
+	w.modules = newModuleServer(t, func(digest string, q url.Values, complete bool) {
+		_ = w.server.Load().Served(digest, q.Get(server.QueryProxy), complete)
+	})
 	listeners := map[string]*cache.Resource{}
 	slots := map[string]*build.Slot{}
 	for _, port := range scopes {

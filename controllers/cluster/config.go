@@ -184,6 +184,8 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return errors.New("dataDir is empty; name a folder for fetched modules")
 	case c.ModuleDir != "" && (!filepath.IsAbs(c.ModuleDir) || filepath.Clean(c.ModuleDir) == "/"):
 		return fmt.Errorf("moduleDir %q: name a folder by its absolute path, and not /, or tenants could name every file of the controller", c.ModuleDir)
+	case c.ModuleDir != "" && contains(c.ModuleDir, c.DataDir):
+		return fmt.Errorf("moduleDir %q holds dataDir %q: modules that need a pull secret could be named there without one; use separate folders", c.ModuleDir, c.DataDir)
 	case c.WaypointListen != "loopback" && c.WaypointListen != "pod":
 		return fmt.Errorf("waypointListen %q: use loopback or pod", c.WaypointListen)
 	case c.WaitForModule.Duration <= 0:
@@ -220,4 +222,10 @@ func (c *Config) checkAddresses() error {
 		}
 	}
 	return nil
+}
+
+// contains tells whether a folder is another one, or holds it.
+func contains(folder, other string) bool {
+	inside, err := filepath.Rel(folder, other)
+	return err == nil && filepath.IsLocal(inside)
 }

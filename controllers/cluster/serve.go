@@ -84,7 +84,7 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 		},
 	})
 	r.serveHTTP(ctx, r.listeners.peers, peers.Handler(r.registry, r.c.Replica, &r.changes, func(f peers.Fetch) {
-		_ = x.Served(f.Digest, f.Query, f.Complete) // all replicas are told; one knows the proxy
+		_ = x.Served(f.Digest, f.Proxy, f.Complete) // all replicas are told; one knows the proxy
 	}), peerTLS)
 	select {
 	case <-r.source.Ready():
@@ -98,8 +98,8 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 	fetches := peers.NewFetches(r.peers, tellTLS, r.log)
 	r.spawn(func() { fetches.Run(ctx) })
 	r.modules.OnServed(func(digest string, query url.Values, complete bool) {
-		if !x.Served(digest, query, complete) {
-			fetches.Tell(peers.Fetch{Digest: digest, Query: query, Complete: complete})
+		if proxy := query.Get(server.QueryProxy); !x.Served(digest, proxy, complete) {
+			fetches.Tell(peers.Fetch{Digest: digest, Proxy: proxy, Complete: complete})
 		}
 	})
 	r.serveHTTP(ctx, r.listeners.modules, r.modules.Handler(), serverTLS)

@@ -12,8 +12,8 @@ import (
 )
 
 // narrow is how many places a change touches that goes to proxies by itself. What they are told together counts as one change
-// there, and what changed in bulk waits behind what changed alone: so one Service's change is not told together with a wide one,
-// though both came while the loop was busy.
+// there, and what changed in bulk waits behind what changed alone: so one Service's change of objects is not told together with
+// a wide one, though both came while the loop was busy. What modules bring is told with the rest.
 const narrow = 4
 
 // applyApart takes a batch in, and notes its places if they are few.

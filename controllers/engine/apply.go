@@ -75,8 +75,8 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	}
 }
 
-// dropReplaced forgets plugins that were deleted and created anew within one batch: what the older object had in force says
-// nothing of the newer one.
+// dropReplaced forgets plugins that were deleted and created anew within one batch: what the older object had in force is no
+// last good configuration of the newer one. A proxy that runs it goes on with it until the new one can run.
 func (e *Engine) dropReplaced(events []store.Event) {
 	for _, event := range events {
 		if p, is := event.Object.(*model.Plugin); is {
@@ -107,11 +107,17 @@ func (e *Engine) supersede(events []store.Event) {
 
 // keptOf are the last good variants of a former run, unless they are of an older object of that name.
 func (e *Engine) keptOf(p *model.Plugin) []*build.Variant {
-	kept := e.kept[p.Key]
-	if len(kept) > 0 && kept[0].Source != nil && kept[0].Source.UID != "" && kept[0].Source.UID != p.UID {
-		return nil
+	return sameObject(e.kept[p.Key], p.UID)
+}
+
+// sameObject leaves out variants of an older object of the same name. Those that a former release kept do not say whose they are.
+func sameObject(variants []*build.Variant, uid types.UID) (out []*build.Variant) {
+	for _, v := range variants {
+		if v.Source == nil || v.Source.UID == "" || v.Source.UID == uid {
+			out = append(out, v)
+		}
 	}
-	return kept
+	return out
 }
 
 // placesOf are the places of a Service at its waypoint.

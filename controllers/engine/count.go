@@ -12,6 +12,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/routes"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
+	"github.com/wasmpoint/wasmpoint/xds/build"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
@@ -160,12 +161,21 @@ func (e *Engine) instead(s *pluginState, p *acks.Proxy, spots []spot) string {
 			}
 		}
 		// The proxy has all that it shall have, and the plugin is not in it.
-		runs := s.wanted != nil && slices.Contains(p.Slots[at.slot].Running, s.wanted.Hash)
-		if s.plugin.FailStrategy == model.FailOpen && s.pendingUntil.IsZero() && p.Slots[at.slot].Synced && !runs {
+		slot := p.Slots[at.slot]
+		if s.plugin.FailStrategy == model.FailOpen && s.pendingUntil.IsZero() && slot.Synced && !slices.ContainsFunc(slot.Running, s.mayBe(at.rank)) {
 			return "left out by its fail strategy FAIL_OPEN"
 		}
 	}
 	return ""
+}
+
+// mayBe tells of a variant in a slot whether it is one of the plugin's, or one that nobody knows any more and may have been.
+func (s *pluginState) mayBe(rank map[string]int) func(hash string) bool {
+	return func(hash string) bool {
+		_, known := rank[hash]
+		return !known || s.wanted != nil && s.wanted.Hash == hash ||
+			slices.ContainsFunc(s.good, func(v *build.Variant) bool { return v.Hash == hash })
+	}
 }
 
 // runsIn tells whether a proxy runs a variant in all of the slots, in its place among the others: an edit of the priority

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/xds/build"
 )
@@ -92,5 +94,20 @@ func TestAFailedSaveLeavesTheOldFileAndNoOther(t *testing.T) {
 	}
 	if got, err := f.Load(); err != nil || len(got) != 2 {
 		t.Errorf("the old file: %v, %v", got, err)
+	}
+}
+
+func TestWhatAnotherReplicaKnowsOfAnOlderObjectIsNotLearnt(t *testing.T) {
+	w := newWorld(t)
+	p := plugin("p", one, 1, target)
+	p.UID = "second"
+	w.apply(ingress("gw"), p)
+	older := plugin("p", two, 5, target)
+	for uid, want := range map[string][]string{"first": nil, "second": {"d5"}} {
+		older.UID = types.UID(uid)
+		w.Learn(map[model.Key][]*build.Variant{p.Key: {build.NewVariant(older, "d5")}})
+		w.turn()
+		w.wantEntry("learnt of "+uid, want == nil, want...)
+		w.plugins[p.Key].good = nil
 	}
 }

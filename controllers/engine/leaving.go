@@ -1,18 +1,23 @@
 package engine
 
 import (
+	"slices"
+
+	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
 // lingers keeps a place at a waypoint for a while when the binding of its Service ends, just as it was: those who bring the
 // traffic hear of the binding's end by themselves, and some of them later than we do. A plugin of the place that changes
-// meanwhile changes there too. Without the Service or the waypoint there is nothing to go to, and nothing lingers.
+// meanwhile changes there too. Without the Service or the waypoint there is nothing to go to, and nothing lingers; nor does a
+// Service that still names the waypoint, whose owner does not admit it any more.
 func (e *Engine) lingers(scope model.Scope) bool {
 	if _, is := e.places[scope]; !is || e.opts.Linger <= 0 || scope.Service.IsZero() {
 		return false
 	}
 	state := e.gateways[scope.Gateway]
-	if state == nil || !e.tracker.IsWaypoint(scope.Gateway) || e.destination(scope.Service, scope.Port) == nil {
+	if state == nil || !e.tracker.IsWaypoint(scope.Gateway) || e.tracker.Binding(scope.Service).Waypoint == scope.Gateway ||
+		!slices.ContainsFunc(e.ports(scope.Service), func(p attach.Port) bool { return p.Number == scope.Port }) {
 		return false
 	}
 	if _, already := e.leaving[scope]; !already {

@@ -53,6 +53,11 @@ func (e *Engine) dropPlugin(k model.Key) {
 	delete(e.waiting, s)
 	delete(e.owners, k.String())
 	delete(e.plugins, k)
+	for scope := range s.scopes {
+		if _, is := e.leaving[scope]; is { // the rules do not know this place any more
+			e.dirty[scope] = true
+		}
+	}
 	e.markTargetKeys(s.affects)
 }
 
@@ -119,7 +124,7 @@ func (e *Engine) Learn(good map[model.Key][]*build.Variant) {
 				e.kept[k] = variants
 				continue
 			}
-			if s.learn(variants) {
+			if s.learn(sameObject(variants, s.plugin.UID)) {
 				e.goodChanged = true
 				e.resolve(s, s.module) // what is good ends the waiting for a first module
 				e.markPlugin(s)

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"sync"
 	"time"
 )
 
@@ -28,8 +26,8 @@ const (
 type Fetch struct {
 	// Digest is the module's, as 64 hexadecimal digits.
 	Digest string `json:"digest"`
-	// Query is that of the module's address, which names the proxy.
-	Query url.Values `json:"query"`
+	// Proxy is the stream's name, as it stood in the module's address.
+	Proxy string `json:"proxy"`
 	// Complete tells that all bytes went out.
 	Complete bool `json:"complete"`
 }
@@ -53,8 +51,15 @@ func NewFetches(peers func() []string, config *tls.Config, log *slog.Logger) *Fe
 	return f
 }
 
-// Tell never waits. What cannot be told is lost: the proxy's stream tries again, and its fetch is told anew.
+// maxName is longer than any stream's name; what is longer somebody made up.
+const maxName = 64
+
+// Tell never waits. What cannot be told is lost: the proxy's stream tries again, and its fetch is told anew. A fetch that names
+// no stream is nobody's to know.
 func (f *Fetches) Tell(fetch Fetch) {
+	if fetch.Proxy == "" || len(fetch.Proxy) > maxName {
+		return
+	}
 	select {
 	case f.wait <- fetch:
 	default:
@@ -72,6 +77,7 @@ func (f *Fetches) Run(ctx context.Context) {
 		case first := <-f.wait:
 			batch = append(batch, first)
 		}
+		time.Sleep(gather)
 		for more := true; more && len(batch) < maxFetches; {
 			select {
 			case next := <-f.wait:
@@ -84,14 +90,16 @@ func (f *Fetches) Run(ctx context.Context) {
 	}
 }
 
+// gather is how long a fetch waits for others, so that a fleet's are few requests.
+const gather = 5 * time.Millisecond
+
 func (f *Fetches) send(ctx context.Context, batch []Fetch) {
 	body, err := json.Marshal(batch)
 	if err != nil {
 		return // texts and a truth value: there is no such error
 	}
-	var all sync.WaitGroup
 	for _, address := range f.peers() {
-		all.Go(func() {
+		go func() { // a peer that does not answer holds up no other; it ends with its time limit
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.scheme+"://"+address+FetchesPath, bytes.NewReader(body))
 			if err != nil {
 				f.log.Warn("peer address is none", "peer", address, "error", err)
@@ -103,9 +111,11 @@ func (f *Fetches) send(ctx context.Context, batch []Fetch) {
 				return
 			}
 			_ = resp.Body.Close()
-		})
+			if resp.StatusCode != http.StatusNoContent {
+				f.log.Warn("a peer did not take in what it was told of fetches", "peer", address, "status", resp.Status)
+			}
+		}()
 	}
-	all.Wait()
 }
 
 // takeFetches is the other end.

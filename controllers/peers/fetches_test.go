@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +28,12 @@ func TestAFetchIsToldToEveryPeerAlsoWhenOneIsDead(t *testing.T) {
 	dead.Close()
 	f := NewFetches(func() []string { return addresses }, nil, slog.New(slog.DiscardHandler))
 	go f.Run(t.Context())
-	want := Fetch{Digest: "d", Query: url.Values{"proxy": {"a-1"}}, Complete: true}
+	want := Fetch{Digest: "d", Proxy: "a-1", Complete: true}
 	f.Tell(want)
 	for range 2 {
 		select {
 		case got := <-heard:
-			if !reflect.DeepEqual(got, want) {
+			if got != want {
 				t.Errorf("heard of %+v, want %+v", got, want)
 			}
 		case <-time.After(20 * time.Second):
@@ -50,13 +48,22 @@ func TestTellingNeverWaits(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range 2 * maxFetches { // nobody runs it
-			f.Tell(Fetch{})
+			f.Tell(Fetch{Proxy: "a-1"})
 		}
 	}()
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Fatal("it waits")
+	}
+}
+
+func TestAFetchThatNamesNoStreamIsNotTold(t *testing.T) {
+	f := NewFetches(func() []string { return nil }, nil, slog.New(slog.DiscardHandler))
+	f.Tell(Fetch{Digest: "d"})
+	f.Tell(Fetch{Digest: "d", Proxy: strings.Repeat("x", maxName+1)})
+	if len(f.wait) != 0 {
+		t.Errorf("%d fetches wait to be told", len(f.wait))
 	}
 }
 

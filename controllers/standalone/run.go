@@ -151,7 +151,9 @@ func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 			return "http://" + names.ModulesCluster + modules.Path(digest) + "?" + query.Encode()
 		},
 	})
-	s.modules.OnServed(func(digest string, query url.Values, complete bool) { _ = x.Served(digest, query, complete) })
+	s.modules.OnServed(func(digest string, query url.Values, complete bool) {
+		_ = x.Served(digest, query.Get(server.QueryProxy), complete)
+	})
 	s.grpc = grpc.NewServer(append(server.GRPCOptions(),
 		grpc.MaxRecvMsgSize(maxRequest),
 	)...)

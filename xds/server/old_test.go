@@ -44,7 +44,7 @@ func (f *forgetful) answer(r *discoveryv3.DeltaDiscoveryResponse) string {
 	}
 	if f.refused++; f.refused == f.refusals {
 		f.fetched = true
-		go f.p.server.Served("shared", q, true)
+		go f.p.server.Served("shared", q.Get(server.QueryProxy), true)
 	}
 	return "Unable to create Wasm plugin"
 }

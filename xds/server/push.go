@@ -106,7 +106,7 @@ func (t *slotTable) delivery(attempt int) build.Delivery {
 // laneDelivery is how code comes into the lane: the address names the session, so that the module server can tell whose fetch
 // ended.
 func (t *slotTable) laneDelivery(attempt int) build.Delivery {
-	return t.deliverWith(attempt, "proxy", t.s.id)
+	return t.deliverWith(attempt, QueryProxy, t.s.id)
 }
 
 func (t *slotTable) deliverWith(attempt int, key, value string) build.Delivery {

@@ -47,7 +47,7 @@ func TestAfterARestartARefusedPluginDoesNotHoldUpItsNeighbour(t *testing.T) {
 		return func(r *discoveryv3.DeltaDiscoveryResponse) string {
 			if q := query(t, r); q != nil {
 				if fetches {
-					p.server.Served("digest-of-bad", q, true)
+					p.server.Served("digest-of-bad", q.Get(server.QueryProxy), true)
 				}
 				return "Unable to create Wasm plugin default.bad"
 			}

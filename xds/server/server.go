@@ -33,7 +33,8 @@ type Options struct {
 	Registry *acks.Registry
 	// Identify tells whose proxy a stream is. An error ends the stream with that text.
 	Identify func(ctx context.Context, node *corev3.Node) (types.NamespacedName, error)
-	// ModuleURL gives the address of a module; query goes into it, and comes back through Served.
+	// ModuleURL gives the address of a module; query goes into it, and its QueryProxy comes back through
+	// Served.
 	ModuleURL func(digest string, query url.Values) string
 	// ModuleCluster is the static cluster of the module server in the proxies' bootstrap.
 	ModuleCluster string
@@ -92,11 +93,14 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	extensionv3.RegisterExtensionConfigDiscoveryServiceServer(g, s)
 }
 
-// Served is the module server's word that a proxy's fetch ended; query is what ModuleURL was given. It tells whether the proxy is
-// served here: else another replica pushes to it, and has to hear of the fetch.
-func (s *Server) Served(digest string, query url.Values, complete bool) bool {
+// QueryProxy is the field of ModuleURL's query that names the stream by whose lane the proxy fetches; it is absent elsewhere.
+const QueryProxy = "proxy"
+
+// Served is the module server's word that a proxy's fetch ended; proxy is the QueryProxy of the address. It tells whether the
+// stream is one of this server's: else another replica pushes to that proxy, and has to hear of the fetch.
+func (s *Server) Served(digest, proxy string, complete bool) bool {
 	s.mu.Lock()
-	sess := s.sessions[query.Get("proxy")]
+	sess := s.sessions[proxy]
 	s.mu.Unlock()
 	if sess == nil {
 		return false
