@@ -26,7 +26,7 @@ import (
 const provisioned = `
 apiVersion: v1
 kind: Namespace
-metadata: {name: shop}
+metadata: {name: shop, labels: {pod-security.kubernetes.io/enforce: restricted}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass

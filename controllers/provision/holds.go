@@ -4,9 +4,18 @@ import (
 	"reflect"
 )
 
+// merged are the lists to which the API server lets others add entries of their own, with the field by which the entries are
+// told apart. Every other list is one value: an entry more in it is a change of ours.
+var merged = map[string]string{
+	"containers": "name", "env": "name", "imagePullSecrets": "name", "ownerReferences": "uid", "ports": "name",
+	"topologySpreadConstraints": "topologyKey", "volumeMounts": "mountPath", "volumes": "name",
+}
+
 // Holds tells whether an object still says all that was applied to it. What others added does not count, nor what the API
 // server filled in. Both are in the form of JSON.
-func Holds(live, applied any) bool {
+func Holds(live, applied map[string]any) bool { return holds("", live, applied) }
+
+func holds(field string, live, applied any) bool {
 	switch want := applied.(type) {
 	case map[string]any:
 		have, ok := live.(map[string]any)
@@ -14,7 +23,7 @@ func Holds(live, applied any) bool {
 			return len(want) == 0 && live == nil // an empty object may be left out
 		}
 		for k, v := range want {
-			if !Holds(have[k], v) {
+			if !holds(k, have[k], v) {
 				return false
 			}
 		}
@@ -24,37 +33,30 @@ func Holds(live, applied any) bool {
 		if !ok {
 			return len(want) == 0 && live == nil
 		}
-		for i, v := range want {
-			if !holdsOne(have, i, v) {
-				return false
-			}
-		}
-		return true
+		return listHolds(field, have, want)
 	case nil:
 		return true
 	}
 	return reflect.DeepEqual(live, applied)
 }
 
-// keysOfLists are the fields by which the entries of the API server's lists are told apart; others may stand before ours.
-var keysOfLists = []string{"name", "containerPort", "port", "mountPath", "topologyKey", "uid"}
-
-func holdsOne(list []any, i int, want any) bool {
-	entry, isMap := want.(map[string]any)
-	if !isMap {
-		return i < len(list) && reflect.DeepEqual(list[i], want)
-	}
-	for _, key := range keysOfLists {
-		value, has := entry[key]
-		if !has {
-			continue
+func listHolds(field string, have, want []any) bool {
+	key := merged[field]
+	for i, v := range want {
+		entry, _ := v.(map[string]any)
+		id, has := entry[key]
+		if !has { // the ports of a NetworkPolicy have no names either
+			return len(have) == len(want) && holds("", have[i], v) && listHolds("", have[i+1:], want[i+1:])
 		}
-		for _, one := range list {
-			if m, ok := one.(map[string]any); ok && reflect.DeepEqual(m[key], value) {
-				return Holds(one, want)
+		found := false
+		for _, one := range have {
+			if m, ok := one.(map[string]any); ok && reflect.DeepEqual(m[key], id) {
+				found = holds("", one, v)
 			}
 		}
-		return false
+		if !found {
+			return false
+		}
 	}
-	return i < len(list) && Holds(list[i], want)
+	return key != "" && len(want) > 0 || len(have) == len(want)
 }

@@ -153,7 +153,13 @@ func TestAnObjectHoldsWhatWasAppliedWhateverOthersAdd(t *testing.T) {
 		"a container of another's": {change(func(c []any, o map[string]any) {
 			_ = unstructured.SetNestedSlice(o, []any{map[string]any{"name": "sidecar"}, c[0]}, "spec", "template", "spec", "containers")
 		}), true},
-		"another image":      {change(func(c []any, _ map[string]any) { c[0].(map[string]any)["image"] = "other" }), false},
+		"another image": {change(func(c []any, _ map[string]any) { c[0].(map[string]any)["image"] = "other" }), false},
+		"an argument more": {change(func(c []any, _ map[string]any) {
+			c[0].(map[string]any)["args"] = append(c[0].(map[string]any)["args"].([]any), "--more")
+		}), false},
+		"a volume of another's": {change(func(c []any, _ map[string]any) {
+			c[0].(map[string]any)["volumeMounts"] = append([]any{map[string]any{"mountPath": "/mine"}}, c[0].(map[string]any)["volumeMounts"].([]any)...)
+		}), true},
 		"an argument less":   {change(func(c []any, _ map[string]any) { c[0].(map[string]any)["args"] = []any{"--config-path"} }), false},
 		"a label taken away": {change(func(_ []any, o map[string]any) { unstructured.RemoveNestedField(o, "metadata", "labels") }), false},
 		"the container is out": {change(func(_ []any, o map[string]any) {
@@ -163,6 +169,27 @@ func TestAnObjectHoldsWhatWasAppliedWhateverOthersAdd(t *testing.T) {
 		if got := Holds(c.live.Object, applied.Object); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
+	}
+}
+
+func TestANetworkPolicyThatWasOpenedDoesNotHold(t *testing.T) {
+	objects, err := Objects(world(t, "testdata/waypoint.in.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := objects[5]
+	if policy.GetKind() != "NetworkPolicy" || !Holds(policy.DeepCopy().Object, policy.Object) {
+		t.Fatal(policy)
+	}
+	rules, _, _ := unstructured.NestedSlice(policy.Object, "spec", "ingress")
+	opened, ports := policy.DeepCopy(), policy.DeepCopy()
+	_ = unstructured.SetNestedSlice(opened.Object, append(rules, map[string]any{}), "spec", "ingress")
+	rules, _, _ = unstructured.NestedSlice(ports.Object, "spec", "ingress")
+	rule := rules[0].(map[string]any)
+	rule["ports"] = append(rule["ports"].([]any), map[string]any{"port": int64(15088), "protocol": "TCP"})
+	_ = unstructured.SetNestedSlice(ports.Object, rules, "spec", "ingress")
+	if Holds(opened.Object, policy.Object) || Holds(ports.Object, policy.Object) {
+		t.Error("a rule or port more is not noticed")
 	}
 }
 

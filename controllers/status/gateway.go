@@ -55,6 +55,8 @@ func Gateway(in GatewayInput, previous gatewayv1.GatewayStatus, now time.Time) g
 			c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(gatewayv1.GatewayReasonInvalidParameters), in.Provision.Invalid
 		case c.Type == string(gatewayv1.GatewayConditionProgrammed) && in.Provision.Trouble != "":
 			c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(gatewayv1.GatewayReasonNoResources), in.Provision.Trouble
+		case c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) && !in.Provision.Managed:
+			c.Message = "the Gateway has no address, and its proxies are run by somebody else: name its address in spec.addresses"
 		case c.Type == string(gatewayv1.GatewayConditionProgrammed) && in.Waypoint && len(p.Addresses) == 0 && !in.Done && in.Message != "":
 			c.Reason, c.Message = string(gatewayv1.GatewayReasonPending), in.Message
 		}
