@@ -57,6 +57,7 @@ type Config struct {
 	Admin   Listen `json:"admin,omitempty"`
 
 	TLS            TLS            `json:"tls,omitempty"`
+	Proxies        Proxies        `json:"proxies,omitempty"`
 	LeaderElection LeaderElection `json:"leaderElection,omitempty"`
 	Client         Client         `json:"client,omitempty"`
 	Log            Log            `json:"log,omitempty"`
@@ -81,6 +82,19 @@ type TLS struct {
 	// Enabled serves them over TLS, with certificates of the CA in the Secret wasmpoint-ca.
 	Enabled bool `json:"enabled"`
 }
+
+// Proxies is about who may be a proxy.
+type Proxies struct {
+	// Authentication is "required": a proxy shows the token of its Pod, or a certificate of the CA; or "none": whose proxy one
+	// is is its own word, for trials alone.
+	Authentication string `json:"authentication,omitempty"`
+}
+
+// The values of Proxies.Authentication.
+const (
+	AuthenticationRequired = "required"
+	AuthenticationNone     = "none"
+)
 
 // LeaderElection is about which replica writes.
 type LeaderElection struct {
@@ -115,7 +129,7 @@ func Default() Config {
 		XDS:            Listen{":15010"}, Modules: Listen{":15011"},
 		Peers:   Peers{Address: ":15012", Service: "wasmpoint-peers"},
 		Metrics: Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
-		TLS: TLS{Enabled: true}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
+		TLS: TLS{Enabled: true}, Proxies: Proxies{Authentication: AuthenticationRequired}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
 		Client: Client{QPS: 50, Burst: 100}, Log: Log{Level: "info", Format: "json"},
 	}
 }
@@ -188,6 +202,8 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return errors.New("dataDir is empty; name a folder for fetched modules")
 	case c.WaypointListen != "loopback" && c.WaypointListen != "pod":
 		return fmt.Errorf("waypointListen %q: use loopback or pod", c.WaypointListen)
+	case c.Proxies.Authentication != AuthenticationRequired && c.Proxies.Authentication != AuthenticationNone:
+		return fmt.Errorf("proxies.authentication %q: use required or none", c.Proxies.Authentication)
 	case c.WaitForModule.Duration <= 0:
 		return fmt.Errorf("waitForModule %s: must be more than 0s", c.WaitForModule.Duration)
 	case c.StaleAfter.Duration < minStaleAfter:
