@@ -24,6 +24,9 @@ import (
 // scheduler is nobody's, so that no node ever runs the Pods of the suite: their proxies are processes here.
 const scheduler = "wasmpoint-conformance"
 
+// account is the ServiceAccount of the proxies, whose tokens they show.
+const account = "wasmpoint-conformance-proxy"
+
 // Proxy is a Pod of a Gateway and the Envoy that stands for it.
 type Proxy struct {
 	w *World
@@ -54,9 +57,13 @@ func (w *World) PodOf(gateway string) *Proxy {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = key.Namespace, p.Name
 	pod.Labels = map[string]string{ext.LabelGatewayName: key.Name}
-	pod.Spec.SchedulerName = scheduler
+	pod.Spec.SchedulerName, pod.Spec.ServiceAccountName = scheduler, account
 	pod.Spec.Containers = []corev1.Container{{Name: "envoy", Image: "envoy.invalid/envoy"}}
 	ctx := context.Background()
+	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: account}}
+	if err := w.client.Create(ctx, owner); err != nil && !apierrors.IsAlreadyExists(err) {
+		must(w.t, err)
+	}
 	eventually(w.t, w.Timeouts.Ready, "Pod "+p.Name+" is created", func() (bool, string) {
 		err := w.client.Create(ctx, pod) // refused as long as the namespace's ServiceAccount is missing
 		return err == nil || apierrors.IsAlreadyExists(err), fmt.Sprint(err)
