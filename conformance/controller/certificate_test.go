@@ -68,6 +68,7 @@ func TestAProxyOutsideOfTheClusterIsKnownByItsCertificate(t *testing.T) {
 		s := r.open("", fakeproxy.Node("edge-pod", bookinfo), good).refused()
 		return s.Code() == codes.PermissionDenied && strings.Contains(s.Message(), `the node id "edge-pod" is the name of a Pod`), s.Message()
 	})
+	// What ends a handshake has no text that a client could rely on.
 	for _, c := range []struct {
 		name string
 		cert tls.Certificate
@@ -78,7 +79,7 @@ func TestAProxyOutsideOfTheClusterIsKnownByItsCertificate(t *testing.T) {
 			"proxy of Gateway default/bookinfo-gateway, but by its certificate it is one of Gateway default/other; "},
 		{"for no Gateway", w.clientCertificate("spiffe://wasmpoint.dev/other/default/x", later), codes.Unauthenticated,
 			"it needs exactly one URI of the form spiffe://wasmpoint.dev/gateway/NAMESPACE/NAME"},
-		{"expired", w.clientCertificate(pki.GatewayURI+bookinfo.String(), time.Now().Add(-time.Minute)), codes.Unavailable, "bad certificate"},
+		{"expired", w.clientCertificate(pki.GatewayURI+bookinfo.String(), time.Now().Add(-time.Minute)), codes.Unavailable, ""},
 		{"of another CA", func() tls.Certificate {
 			cert, key, err := pki.Generate(time.Now())
 			if err != nil {
@@ -89,7 +90,7 @@ func TestAProxyOutsideOfTheClusterIsKnownByItsCertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 			return issue(t, issuer, pki.GatewayURI+bookinfo.String(), later)
-		}(), codes.Unavailable, "bad certificate"},
+		}(), codes.Unavailable, ""},
 	} {
 		if s := r.open("", fakeproxy.Node("outside-1", bookinfo), c.cert).refused(); s.Code() != c.code || !strings.Contains(s.Message(), c.text) {
 			t.Errorf("a certificate %s: %s %s, want %s %s", c.name, s.Code(), s.Message(), c.code, c.text)

@@ -202,8 +202,6 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return errors.New("dataDir is empty; name a folder for fetched modules")
 	case c.WaypointListen != "loopback" && c.WaypointListen != "pod":
 		return fmt.Errorf("waypointListen %q: use loopback or pod", c.WaypointListen)
-	case c.Proxies.Authentication != AuthenticationRequired && c.Proxies.Authentication != AuthenticationNone:
-		return fmt.Errorf("proxies.authentication %q: use required or none", c.Proxies.Authentication)
 	case c.WaitForModule.Duration <= 0:
 		return fmt.Errorf("waitForModule %s: must be more than 0s", c.WaitForModule.Duration)
 	case c.StaleAfter.Duration < minStaleAfter:
@@ -215,6 +213,13 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		if from == "" || to == "" {
 			return fmt.Errorf("mirrors: %q: %q: both must name a host", from, to)
 		}
+	}
+	return c.Proxies.check()
+}
+
+func (p Proxies) check() error {
+	if p.Authentication != AuthenticationRequired && p.Authentication != AuthenticationNone {
+		return fmt.Errorf("proxies.authentication %q: use required or none", p.Authentication)
 	}
 	return nil
 }

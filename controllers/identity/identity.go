@@ -113,7 +113,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.
 		return gateway, ReasonNoPod, err
 	}
 	gateway = types.NamespacedName{Namespace: p.Namespace, Name: found.Labels[extv1.LabelGatewayName]}
-	if reason, err := says(node, gateway, "Pod "+p.NamespacedName.String()); err != nil {
+	if reason, err := says(node, gateway, "Pod "+p.String()); err != nil {
 		return gateway, reason, err
 	}
 	if node.GetId() != p.Name {

@@ -20,7 +20,7 @@ import (
 // transport takes it. The client sees Canceled, and hears why when it tries again.
 func ServerOption() grpc.ServerOption {
 	return grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) {
-		ctx, end := context.WithCancel(ctx) //nolint:govet // it ends with its parent, which the transport ends
+		ctx, end := context.WithCancel(ctx)
 		return context.WithValue(ctx, endKey{}, end), nil
 	})
 }
