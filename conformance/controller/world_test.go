@@ -100,6 +100,7 @@ func (w *world) start(name string, change ...func(*cluster.Config)) *replica {
 	}
 	c.Metrics.Address = "0"
 	c.Client.QPS = -1
+	c.Proxies.Authentication = cluster.AuthenticationNone // identity_test.go has its own proxies
 	for _, f := range change {
 		f(&c)
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,12 +16,16 @@ import (
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
+	"github.com/wasmpoint/wasmpoint/controllers/identity"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 // scheduler is nobody's, so that no node ever runs the Pods of the suite: their proxies are processes here.
 const scheduler = "wasmpoint-conformance"
+
+// account is the ServiceAccount of the proxies, whose tokens they show.
+const account = "wasmpoint-conformance-proxy"
 
 // Proxy is a Pod of a Gateway and the Envoy that stands for it.
 type Proxy struct {
@@ -50,9 +57,13 @@ func (w *World) PodOf(gateway string) *Proxy {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = key.Namespace, p.Name
 	pod.Labels = map[string]string{ext.LabelGatewayName: key.Name}
-	pod.Spec.SchedulerName = scheduler
+	pod.Spec.SchedulerName, pod.Spec.ServiceAccountName = scheduler, account
 	pod.Spec.Containers = []corev1.Container{{Name: "envoy", Image: "envoy.invalid/envoy"}}
 	ctx := context.Background()
+	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: account}}
+	if err := w.client.Create(ctx, owner); err != nil && !apierrors.IsAlreadyExists(err) {
+		must(w.t, err)
+	}
 	eventually(w.t, w.Timeouts.Ready, "Pod "+p.Name+" is created", func() (bool, string) {
 		err := w.client.Create(ctx, pod) // refused as long as the namespace's ServiceAccount is missing
 		return err == nil || apierrors.IsAlreadyExists(err), fmt.Sprint(err)
@@ -70,6 +81,23 @@ func (w *World) PodOf(gateway string) *Proxy {
 	return p
 }
 
+// token asks for a token of the Pod, as the kubelet does for a projected volume, and gives the file with it.
+func (p *Proxy) token() string {
+	w := p.w
+	w.t.Helper()
+	pod := &corev1.Pod{}
+	must(w.t, w.client.Get(context.Background(), client.ObjectKey{Namespace: p.gateway.Namespace, Name: p.Name}, pod))
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		Audiences:      []string{identity.Audience},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
+	}}
+	must(w.t, w.client.SubResource("token").Create(context.Background(), account, request))
+	file := filepath.Join(w.t.TempDir(), "token")
+	must(w.t, os.WriteFile(file, []byte(request.Status.Token), 0o600))
+	return file
+}
+
 // Start starts the Pod's Envoy and waits until it has its configuration.
 func (p *Proxy) Start() {
 	w := p.w
@@ -78,7 +106,7 @@ func (p *Proxy) Start() {
 	admin := strings.Replace(w.address(), "10.", "127.", 1) + ":15000"
 	raw, err := bootstrap.JSON(bootstrap.Config{
 		ID: p.Name, Gateway: p.gateway, XDS: xdsAddress, Modules: modulesAddress, Admin: admin,
-		TLS: &bootstrap.TLS{CA: w.ca, Name: pki.ServerName(w.systemNamespace())},
+		TLS: &bootstrap.TLS{CA: w.ca, Name: pki.ServerName(w.systemNamespace())}, TokenFile: p.token(),
 	})
 	must(w.t, err)
 	p.envoy = testbed.StartEnvoy(w.t, raw)

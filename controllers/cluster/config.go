@@ -62,6 +62,7 @@ type Config struct {
 	Provisioning Provisioning `json:"provisioning,omitempty"`
 
 	TLS            TLS            `json:"tls,omitempty"`
+	Proxies        Proxies        `json:"proxies,omitempty"`
 	LeaderElection LeaderElection `json:"leaderElection,omitempty"`
 	Client         Client         `json:"client,omitempty"`
 	Log            Log            `json:"log,omitempty"`
@@ -86,6 +87,19 @@ type TLS struct {
 	// Enabled serves them over TLS, with certificates of the CA in the Secret wasmpoint-ca.
 	Enabled bool `json:"enabled"`
 }
+
+// Proxies is about who may be a proxy.
+type Proxies struct {
+	// Authentication is "required": a proxy shows the token of its Pod, or a certificate of the CA; or "none": whose proxy one
+	// is is its own word, for trials alone.
+	Authentication string `json:"authentication,omitempty"`
+}
+
+// The values of Proxies.Authentication.
+const (
+	AuthenticationRequired = "required"
+	AuthenticationNone     = "none"
+)
 
 // LeaderElection is about which replica writes.
 type LeaderElection struct {
@@ -121,7 +135,7 @@ func Default() Config {
 		Peers:        Peers{Address: ":15012", Service: "wasmpoint-peers"},
 		Provisioning: Provisioning{Enabled: true, Image: DefaultProxyImage},
 		Metrics:      Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
-		TLS: TLS{Enabled: true}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
+		TLS: TLS{Enabled: true}, Proxies: Proxies{Authentication: AuthenticationRequired}, LeaderElection: LeaderElection{Enabled: true, LeaseName: "wasmpoint"},
 		Client: Client{QPS: 50, Burst: 100}, Log: Log{Level: "info", Format: "json"},
 	}
 }
@@ -199,6 +213,13 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		if from == "" || to == "" {
 			return fmt.Errorf("mirrors: %q: %q: both must name a host", from, to)
 		}
+	}
+	return c.Proxies.check()
+}
+
+func (p Proxies) check() error {
+	if p.Authentication != AuthenticationRequired && p.Authentication != AuthenticationNone {
+		return fmt.Errorf("proxies.authentication %q: use required or none", p.Authentication)
 	}
 	return nil
 }

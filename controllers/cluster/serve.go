@@ -9,16 +9,12 @@ import (
 	"net/url"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/controllers/admin"
 	"github.com/wasmpoint/wasmpoint/controllers/metrics"
 	"github.com/wasmpoint/wasmpoint/controllers/peers"
-	"github.com/wasmpoint/wasmpoint/modules"
-	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 	"github.com/wasmpoint/wasmpoint/xds/server"
 )
@@ -76,11 +72,17 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 	if serverTLS != nil {
 		scheme = "https://"
 	}
+	identify, more, err := r.identity(ctx)
+	if err != nil {
+		fail(err)
+		return
+	}
+	path, sealed := r.sealed()
 	x := server.New(server.Options{
 		Hub: r.hub, Registry: r.registry, Identify: identify, ModuleCluster: names.ModulesCluster, Logger: r.log,
 		WaitForModule: r.c.WaitForModule.Duration, Hooks: metrics.Hooks(),
 		ModuleURL: func(digest string, query url.Values) string {
-			return scheme + names.ModulesCluster + modules.Path(digest) + "?" + query.Encode()
+			return scheme + names.ModulesCluster + path(digest) + "?" + query.Encode()
 		},
 	})
 	r.serveHTTP(ctx, r.listeners.peers, peers.Handler(r.registry, r.c.Replica, &r.changes, func(f peers.Fetch) {
@@ -102,10 +104,9 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 			fetches.Tell(peers.Fetch{Digest: digest, Proxy: proxy, Complete: complete})
 		}
 	})
-	r.serveHTTP(ctx, r.listeners.modules, r.modules.Handler(), serverTLS)
-	options := append(server.GRPCOptions(),
-		grpc.MaxRecvMsgSize(maxRequest),
-	)
+	r.serveHTTP(ctx, r.listeners.modules, sealed(r.modules.Handler()), serverTLS)
+	options := append(server.GRPCOptions(), grpc.MaxRecvMsgSize(maxRequest))
+	options = append(options, more...)
 	if serverTLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(serverTLS)))
 	}
@@ -146,9 +147,4 @@ func (r *replica) serveHTTP(ctx context.Context, l net.Listener, handler http.Ha
 		<-ctx.Done()
 		_ = h.Close()
 	})
-}
-
-// identify takes the node's own word for whose proxy it is: proxies have no identity yet (issue 5).
-func identify(_ context.Context, node *corev3.Node) (types.NamespacedName, error) {
-	return bootstrap.GatewayOf(node)
 }

@@ -24,6 +24,15 @@ var (
 	serves = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wasmpoint_module_serves_total", Help: "Modules that proxies fetched from this replica, whole or not.",
 	}, []string{"complete"})
+	refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "wasmpoint_proxies_refused_total", Help: "Streams that were refused because of who opened them, by reason.",
+	}, []string{"reason"})
+	foreign = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "wasmpoint_foreign_subscriptions_total", Help: "Slots of other Gateways that proxies asked for, and did not get.",
+	})
+	unsealed = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "wasmpoint_module_requests_refused_total", Help: "Requests for modules without the secret part of the address, or with a wrong one.",
+	})
 	leader = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "wasmpoint_leader", Help: "1 while this replica leads.",
 	})
@@ -34,7 +43,7 @@ var (
 )
 
 func init() {
-	ctrlmetrics.Registry.MustRegister(proxies, pushes, refusals, serves, leader, fresh)
+	ctrlmetrics.Registry.MustRegister(proxies, pushes, refusals, serves, refused, foreign, unsealed, leader, fresh)
 }
 
 // Hooks count what an xDS server does.
@@ -44,8 +53,15 @@ func Hooks() server.Hooks {
 		Pushed:    func(url string, lane bool) { pushes.WithLabelValues(short(url), strconv.FormatBool(lane)).Inc() },
 		Refused:   func(url string, lane bool) { refusals.WithLabelValues(short(url), strconv.FormatBool(lane)).Inc() },
 		Fetched:   func(complete bool) { serves.WithLabelValues(strconv.FormatBool(complete)).Inc() },
+		Foreign:   foreign.Inc,
 	}
 }
+
+// ProxyRefused counts a stream that was refused because of who opened it.
+func ProxyRefused(reason string) { refused.WithLabelValues(reason).Inc() }
+
+// ModuleRefused counts a request for a module whose address nobody gave out.
+func ModuleRefused() { unsealed.Inc() }
 
 // short is the message's name of a type URL.
 func short(url string) string { return url[strings.LastIndexByte(url, '.')+1:] }

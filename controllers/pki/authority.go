@@ -19,6 +19,8 @@ type Authority struct {
 	namespace string
 	now       func() time.Time
 	state     atomic.Pointer[ca]
+	// former is the state before, nil if there was none.
+	former atomic.Pointer[ca]
 }
 
 // New makes an authority from PEM, without a cluster (Reload is of no use then). namespace is the controller's, which
@@ -54,8 +56,18 @@ func (a *Authority) Warning() string {
 	return ""
 }
 
+// ModuleKeys are the key of the addresses of modules (package modules/seal) and the one before it, nil if there was none. All
+// replicas have the same, because it is derived from the CA's private key.
+func (a *Authority) ModuleKeys() (current, former []byte) {
+	if f := a.former.Load(); f != nil {
+		former = f.moduleKey
+	}
+	return a.current().moduleKey, former
+}
+
 // Server is the configuration of our xDS and module servers: TLS 1.2 or later, HTTP/2 and HTTP/1.1, with a certificate
-// that renews itself. names (host names or addresses) stand in it beside those of our Services.
+// that renews itself. names (host names or addresses) stand in it beside those of our Services. A client may show a
+// certificate, which then must be one of the CA for clients.
 func (a *Authority) Server(names ...string) (*tls.Config, error) {
 	l, err := a.newLeaf(append(serverNames(a.namespace), names...), "", x509.ExtKeyUsageServerAuth)
 	if err != nil {
@@ -64,6 +76,17 @@ func (a *Authority) Server(names ...string) (*tls.Config, error) {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return l.get() },
+		// tls.VerifyClientCertIfGiven, but for the CA that is in force at that moment.
+		ClientAuth: tls.RequestClientCert,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) == 0 {
+				return nil
+			}
+			if err := a.current().verify(s.PeerCertificates, x509.ExtKeyUsageClientAuth, a.now()); err != nil {
+				return fmt.Errorf("the client's certificate is not one of this controller's CA: %w", err)
+			}
+			return nil
+		},
 	}, nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -25,6 +27,8 @@ type ca struct {
 	// signer is the certificate that belongs to key: what is signed with.
 	signer *x509.Certificate
 	key    crypto.Signer
+	// moduleKey is derived from key.
+	moduleKey []byte
 }
 
 // Generate makes a CA: an ECDSA P-256 key and a self-signed certificate that is valid for ten years, as PEM.
@@ -93,6 +97,9 @@ func readCA(certPEM, keyPEM []byte, now time.Time) (*ca, error) {
 		return nil, err
 	}
 	out.key = key
+	if out.moduleKey, err = derive(key, "wasmpoint module addresses"); err != nil {
+		return nil, err
+	}
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", PrivateKey, err)
@@ -140,6 +147,15 @@ func parseKey(keyPEM []byte) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: a key of type %T cannot sign", PrivateKey, key)
 	}
 	return signer, nil
+}
+
+// derive makes a key for another use from the private key, the same whatever form that is written in.
+func derive(key crypto.Signer, use string) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", PrivateKey, err)
+	}
+	return hkdf.Key(sha256.New, der, nil, use, sha256.Size)
 }
 
 // verify checks a chain of certificates, leaf first, against the CA, for one use.

@@ -18,6 +18,9 @@ const (
 // ReplicaURI is the URI SAN by which replicas know each other.
 const ReplicaURI = "spiffe://wasmpoint/replica"
 
+// GatewayURI begins the URI SAN of a proxy outside of a cluster; NAMESPACE/NAME of its Gateway follows.
+const GatewayURI = "spiffe://wasmpoint.dev/gateway/"
+
 const (
 	// caLife is how long a CA that we make is valid.
 	caLife = 10 * 365 * 24 * time.Hour

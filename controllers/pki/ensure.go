@@ -48,6 +48,9 @@ func (a *Authority) Reload(ctx context.Context) error {
 	}
 	// The same state keeps its certificates.
 	if old := a.current(); string(old.pem) != string(state.pem) || !old.signer.Equal(state.signer) {
+		if string(old.moduleKey) != string(state.moduleKey) {
+			a.former.Store(old)
+		}
 		a.state.Store(state)
 	}
 	return a.publish(ctx)

@@ -63,7 +63,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 func (p *plan) envoy() ([]byte, error) {
 	name := types.NamespacedName{Namespace: p.Gateway.Namespace, Name: p.Gateway.Name}
 	return bootstrap.JSON(bootstrap.Config{
-		ID: name.String(), Gateway: name, XDS: p.Facts.XDS, Modules: p.Facts.Modules, TLS: p.Facts.TLS,
+		ID: name.String(), Gateway: name, XDS: p.Facts.XDS, Modules: p.Facts.Modules, TLS: p.Facts.TLS, TokenFile: TokenFile,
 		Admin: fmt.Sprintf("127.0.0.1:%d", AdminPort), Ready: fmt.Sprintf("0.0.0.0:%d", ReadyPort),
 	})
 }

@@ -33,6 +33,9 @@ const (
 	MetadataGateway   = "wasmpoint.dev/gateway"
 )
 
+// httpOptions is the key of a cluster's HTTP options.
+const httpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
 // maxRegex is Envoy's limit of the size of a compiled expression. The real limit is set where routes are read (a refused
 // expression would freeze a proxy's whole routing table); Envoy's default of 100 is too little for many honest ones.
 const maxRegex = math.MaxInt32
@@ -47,6 +50,9 @@ type Config struct {
 	Modules string
 	// TLS is how both are spoken to; nil means plain text.
 	TLS *TLS
+	// TokenFile is the file with the ServiceAccount token by which the controller knows the proxy, "" for none. It is read
+	// anew when the kubelet puts another one in its place.
+	TokenFile string
 	// Admin is Envoy's own admin endpoint: loopback or a Unix socket, because it needs no password.
 	Admin string
 	// Ready is where the proxy tells everybody whether it is ready, GET /ready, and nothing else; "" means nowhere.
@@ -92,6 +98,11 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 	xds, err := cluster("XDS", names.XDSCluster, c.XDS, true, c.TLS)
 	if err != nil {
 		return nil, err
+	}
+	if c.TokenFile != "" {
+		if err := sendToken(xds, c.TokenFile); err != nil {
+			return nil, err
+		}
 	}
 	modules, err := cluster("Modules", names.ModulesCluster, c.Modules, false, c.TLS)
 	if err != nil {
@@ -177,18 +188,24 @@ func cluster(field, name, where string, http2 bool, secure *TLS) (*clusterv3.Clu
 	if !http2 {
 		return c, nil
 	}
-	options, err := anypb.New(&upstreamsv3.HttpProtocolOptions{
+	options := &upstreamsv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
 			ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 				ConnectionKeepalive: &corev3.KeepaliveSettings{Interval: durationpb.New(30 * time.Second), Timeout: durationpb.New(10 * time.Second)},
 			}},
 		}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bootstrap: %w", err)
 	}
-	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}
-	return c, nil
+	return c, setOptions(c, options)
+}
+
+// setOptions sets a cluster's HTTP options.
+func setOptions(c *clusterv3.Cluster, options *upstreamsv3.HttpProtocolOptions) error {
+	packed, err := anypb.New(options)
+	if err != nil {
+		return fmt.Errorf("bootstrap: %w", err)
+	}
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: packed}
+	return nil
 }
 
 func address(field, s string) (*corev3.Address, error) {

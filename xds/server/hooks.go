@@ -12,6 +12,8 @@ type Hooks struct {
 	Refused func(typeURL string, lane bool)
 	// Fetched is called when a proxy's own fetch of a module for its lane ended, whole or not.
 	Fetched func(complete bool)
+	// Foreign is called when a stream asks for a slot of another gateway, once for each name.
+	Foreign func()
 }
 
 func (h *Hooks) connected(by int) {
@@ -35,5 +37,11 @@ func (h *Hooks) refused(typeURL string, lane bool) {
 func (h *Hooks) fetched(complete bool) {
 	if h.Fetched != nil {
 		h.Fetched(complete)
+	}
+}
+
+func (h *Hooks) foreign() {
+	if h.Foreign != nil {
+		h.Foreign()
 	}
 }

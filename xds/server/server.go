@@ -31,7 +31,7 @@ import (
 type Options struct {
 	Hub      *cache.Hub
 	Registry *acks.Registry
-	// Identify tells whose proxy a stream is. An error ends the stream with that text.
+	// Identify tells whose proxy a stream is. An error ends the stream with that text, and with its code if it is a gRPC status.
 	Identify func(ctx context.Context, node *corev3.Node) (types.NamespacedName, error)
 	// ModuleURL gives the address of a module; query goes into it, and its QueryProxy comes back through
 	// Served.
@@ -126,6 +126,14 @@ func (s *Server) DeltaExtensionConfigs(stream extensionv3.ExtensionConfigDiscove
 	return s.serve(stream, "e")
 }
 
+// refusal is the status with which a proxy is refused.
+func refusal(err error) *status.Status {
+	if st, is := status.FromError(err); is {
+		return st
+	}
+	return status.New(codes.PermissionDenied, err.Error())
+}
+
 // serve serves a stream of a kind: a for ADS, e for ECDS.
 func (s *Server) serve(stream deltaStream, kind string) error {
 	first, err := stream.Recv()
@@ -137,8 +145,9 @@ func (s *Server) serve(stream deltaStream, kind string) error {
 	}
 	gateway, err := s.opts.Identify(stream.Context(), first.Node)
 	if err != nil {
-		s.opts.Logger.Warn("proxy refused", "node", first.Node.GetId(), "error", err)
-		return status.Error(codes.PermissionDenied, err.Error())
+		why := refusal(err)
+		s.opts.Logger.Warn("proxy refused", "node", first.Node.GetId(), "code", why.Code().String(), "error", why.Message())
+		return why.Err()
 	}
 	version := envoyVersion(first.Node)
 	if err := supported(version); err != nil {

@@ -33,6 +33,8 @@ type slotTable struct {
 	// attempts is where the attempts of a slot begin: past those of all slots that were unsubscribed, because one may be asked
 	// for again, and what it was sent before may have been refused. It stays 0, and the bytes shared, for who never did so.
 	attempts int
+	// foreign are the names of other gateways' slots that were asked for.
+	foreign map[string]bool
 }
 
 // slotState is one real slot on one proxy.
@@ -172,7 +174,7 @@ func (t *slotTable) evaluate(st *slotState, now time.Time) error {
 	slot := t.s.group.Slot(st.name)
 	if slot == nil {
 		// Not yet, not any more (its listener drains), or not ours: a removal would open or break the slot, so nothing is said.
-		t.s.log.Debug("proxy asks for a slot that its gateway does not have", "slot", st.name)
+		t.missing(st.name)
 		t.lane.need(st, nil, now)
 		t.unblock(st)
 		return nil

@@ -1,0 +1,41 @@
+package identity
+
+import (
+	"context"
+	"crypto/x509"
+	"strings"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/controllers/pki"
+)
+
+// certificate is the client certificate of a stream, nil without. TLS verified it (pki.Authority.Server).
+func certificate(ctx context.Context) *x509.Certificate {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.PeerCertificates) == 0 {
+		return nil
+	}
+	return info.State.PeerCertificates[0]
+}
+
+// gatewayOfCertificate is the Gateway that a certificate names.
+func gatewayOfCertificate(cert *x509.Certificate) (types.NamespacedName, error) {
+	var shown []string
+	for _, u := range cert.URIs {
+		shown = append(shown, u.String())
+	}
+	if len(shown) == 1 {
+		rest, ok := strings.CutPrefix(shown[0], pki.GatewayURI)
+		if namespace, name, two := strings.Cut(rest, "/"); ok && two && namespace != "" && name != "" && !strings.Contains(name, "/") {
+			return types.NamespacedName{Namespace: namespace, Name: name}, nil
+		}
+	}
+	return types.NamespacedName{}, refuse("the proxy's certificate is for %q, not for a Gateway; it needs exactly one URI of the form %sNAMESPACE/NAME", shown, pki.GatewayURI)
+}

@@ -1,0 +1,162 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
+)
+
+// Options configure an Authenticator. Reviews and Pods are needed.
+type Options struct {
+	Reviews Reviewer
+	// Pods reads the Pods of Gateways from a cache; others it need not know.
+	Pods client.Reader
+	// Refused is told the reason of each refusal.
+	Refused func(reason string)
+	Logger  *slog.Logger
+	Now     func() time.Time
+}
+
+// Authenticator tells whose proxies streams are. Its server needs ServerOption.
+type Authenticator struct {
+	pods    client.Reader
+	reviews *reviews
+	streams streams
+	refused func(reason string)
+	log     *slog.Logger
+}
+
+// New makes an authenticator. Call WatchPods before the first stream.
+func New(o Options) *Authenticator {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Refused == nil {
+		o.Refused = func(string) {}
+	}
+	return &Authenticator{
+		pods: o.Pods, reviews: newReviews(o.Reviews, o.Now), refused: o.Refused, log: o.Logger,
+		streams: streams{byPod: map[types.UID]map[*stream]struct{}{}},
+	}
+}
+
+// Identify is the Gateway whose proxy a stream is. What its node says of itself must be the same. The error is a gRPC status,
+// whose text says what to do.
+func (a *Authenticator) Identify(ctx context.Context, node *corev3.Node) (types.NamespacedName, error) {
+	gateway, reason, err := a.identify(ctx, node)
+	if err != nil {
+		a.refused(reason)
+	}
+	return gateway, err
+}
+
+func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gateway types.NamespacedName, reason string, err error) {
+	if token := bearer(ctx); token != "" {
+		return a.byToken(ctx, token, node)
+	}
+	cert := certificate(ctx)
+	if cert == nil {
+		return gateway, ReasonNoCredentials, refuse(
+			"the proxy shows neither a token nor a certificate; start it with the token of its Pod (`wasmpoint bootstrap --token-file`, audience %s)", Audience)
+	}
+	if gateway, err = gatewayOfCertificate(cert); err != nil {
+		return gateway, ReasonBadCert, err
+	}
+	// A certificate names a Gateway and no proxy. Its holder may have any name that is not a Pod's.
+	switch _, err := a.podOf(ctx, types.NamespacedName{Namespace: gateway.Namespace, Name: node.GetId()}); {
+	case err == nil:
+		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
+			"the node id %q is the name of a Pod, whose proxy shows a token; give the proxy outside of the cluster another id", node.GetId())
+	case status.Code(err) != codes.Unauthenticated:
+		return gateway, ReasonUnreachable, err
+	}
+	reason, err = says(node, gateway, "certificate")
+	return gateway, reason, err
+}
+
+// byToken is the Gateway of the Pod to which a token is bound.
+func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.Node) (gateway types.NamespacedName, reason string, err error) {
+	p, err := a.reviews.pod(ctx, token)
+	switch status.Code(err) {
+	case codes.OK:
+	case codes.Unauthenticated:
+		return gateway, ReasonBadToken, err
+	default:
+		return gateway, ReasonUnreachable, err
+	}
+	end, ok := endOf(ctx)
+	if !ok {
+		return gateway, ReasonUnreachable, status.Error(codes.Internal, "the server was made without identity.ServerOption")
+	}
+	a.streams.add(ctx, p.uid, end) // before the Pod is looked at, or its end could be missed
+	found, err := a.podOf(ctx, p.NamespacedName)
+	if err == nil && found.UID != p.uid {
+		err = refuse("Pod %s is another one than the token's, which is gone; the proxy has to use the token of its own Pod", p.NamespacedName)
+	}
+	if err != nil {
+		return gateway, ReasonNoPod, err
+	}
+	gateway = types.NamespacedName{Namespace: p.Namespace, Name: found.Labels[extv1.LabelGatewayName]}
+	if reason, err := says(node, gateway, "Pod "+p.String()); err != nil {
+		return gateway, reason, err
+	}
+	if node.GetId() != p.Name {
+		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
+			"the node id is %q, but the token is of Pod %s; the id must be the Pod's name (`wasmpoint bootstrap --id %s`)", node.GetId(), p.NamespacedName, p.Name)
+	}
+	return gateway, "", nil
+}
+
+// podOf is a Pod of a Gateway.
+func (a *Authenticator) podOf(ctx context.Context, name types.NamespacedName) (*corev1.Pod, error) {
+	found := &corev1.Pod{}
+	err := a.pods.Get(ctx, name, found)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && found.Labels[extv1.LabelGatewayName] == "":
+		return nil, refuse("Pod %s is gone, or has no label %s with the name of its Gateway; label it, if it is a proxy", name, extv1.LabelGatewayName)
+	case err != nil:
+		return nil, status.Errorf(codes.Unavailable, "Pod %s cannot be read: %v; connect again", name, err)
+	}
+	return found, nil
+}
+
+// says refuses a node that says to be another Gateway's proxy than it is. One that says nothing is believed the proof.
+func says(node *corev3.Node, gateway types.NamespacedName, proof string) (reason string, err error) {
+	f := node.GetMetadata().GetFields()
+	said := types.NamespacedName{Namespace: f[bootstrap.MetadataNamespace].GetStringValue(), Name: f[bootstrap.MetadataGateway].GetStringValue()}
+	if said == (types.NamespacedName{}) || said == gateway {
+		return "", nil
+	}
+	return ReasonOtherGateway, status.Errorf(codes.PermissionDenied,
+		"the node says that it is a proxy of Gateway %s, but by its %s it is one of Gateway %s; make its bootstrap for that one", said, proof, gateway)
+}
+
+// bearer is the token of a stream, "" without.
+func bearer(ctx context.Context) string {
+	md, _ := metadata.FromIncomingContext(ctx)
+	values := md.Get("authorization")
+	if len(values) != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
