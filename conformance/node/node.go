@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,12 +59,10 @@ type Node struct {
 	client       kubernetes.Interface
 	factory      informers.SharedInformerFactory
 	events       record.EventRecorder
-	broadcaster  record.EventBroadcaster
 	bridge       *sandbox.Bridge
-	relay        *services.Relay
-	dns          *services.DNS
 	source       *volumes.Source
 	apiServiceIP string
+	ends         []func() error // what Stop does, the last one first
 
 	ctx     context.Context
 	end     context.CancelFunc
@@ -141,17 +140,29 @@ func (n *Node) set() (err error) {
 	if n.bridge, err = sandbox.NewBridge(bridgeName, n.options.Block); err != nil {
 		return err
 	}
+	n.ends = append(n.ends, n.bridge.Close)
 	n.next = n.bridge.Address().Next()
 	n.record()
 	n.factory = informers.NewSharedInformerFactory(n.client, 0)
-	if n.dns, err = services.ServeDNS(n.bridge.Address(), n.factory, n.log); err != nil {
+	n.ends = append(n.ends, func() error {
+		n.factory.Shutdown()
+		return nil
+	})
+	dns, err := services.ServeDNS(n.bridge.Address(), n.factory, n.log)
+	if err != nil {
 		return err
 	}
+	n.ends = append(n.ends, dns.Close)
 	// The API server serves on an address that is not the network namespace's of a Pod, and has no EndpointSlice.
 	fixed := map[types.NamespacedName]string{{Namespace: api.Namespace, Name: api.Name}: hostOf(config.Host)}
-	if n.relay, err = services.NewRelay(n.factory, n.options.Services, fixed, n.log); err != nil {
+	relay, err := services.NewRelay(n.factory, n.options.Services, fixed, n.log)
+	if err != nil {
 		return err
 	}
+	n.ends = append(n.ends, func() error {
+		relay.Stop()
+		return nil
+	})
 	if err := n.register(); err != nil {
 		return err
 	}
@@ -186,22 +197,10 @@ func (n *Node) Stop() error {
 	n.end()
 	n.running.Wait()
 	var problems []error
-	if n.relay != nil {
-		n.relay.Stop()
+	for _, end := range slices.Backward(n.ends) {
+		problems = append(problems, end())
 	}
-	if n.dns != nil {
-		problems = append(problems, n.dns.Close())
-	}
-	if n.factory != nil {
-		n.factory.Shutdown()
-	}
-	if n.broadcaster != nil {
-		n.broadcaster.Shutdown()
-	}
-	if n.bridge != nil {
-		problems = append(problems, n.bridge.Close())
-		n.bridge = nil
-	}
+	n.ends = nil // so that it may be stopped again
 	return errors.Join(problems...)
 }
 

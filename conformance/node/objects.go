@@ -51,9 +51,13 @@ func (n *Node) register() error {
 
 // record sends events to the cluster.
 func (n *Node) record() {
-	n.broadcaster = record.NewBroadcaster(record.WithContext(n.ctx))
-	n.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: n.client.CoreV1().Events("")})
-	n.events = n.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet", Host: n.options.Name})
+	broadcaster := record.NewBroadcaster(record.WithContext(n.ctx))
+	n.ends = append(n.ends, func() error {
+		broadcaster.Shutdown()
+		return nil
+	})
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: n.client.CoreV1().Events("")})
+	n.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet", Host: n.options.Name})
 }
 
 // watch has Pods bound and run, and their volumes follow their sources.
