@@ -204,6 +204,9 @@ func (n *Node) Stop() error {
 	return errors.Join(problems...)
 }
 
+// Address is this program's, as Pods see it.
+func (n *Node) Address() netip.Addr { return n.bridge.Address() }
+
 // takeAddress gives a free address, the longest unused ones first.
 func (n *Node) takeAddress() (netip.Addr, error) {
 	n.mu.Lock()

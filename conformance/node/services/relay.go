@@ -2,7 +2,6 @@ package services
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
@@ -182,15 +181,4 @@ func (r *Relay) Stop() {
 	for key, f := range r.running {
 		r.close(key, f)
 	}
-}
-
-// Behind are the endpoints that take new connections to a Service's port.
-func (r *Relay) Behind(key types.NamespacedName, port int32) ([]string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f := r.running[key]
-	if f == nil || f.ports[port] == nil {
-		return nil, fmt.Errorf("Service %s: nobody listens on port %d", key, port)
-	}
-	return *f.ports[port].behind.Load(), nil
 }
