@@ -14,12 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	testcluster "github.com/wasmpoint/wasmpoint/conformance/cluster"
+	"github.com/wasmpoint/wasmpoint/conformance/node"
 	"github.com/wasmpoint/wasmpoint/conformance/suite/netns"
 	"github.com/wasmpoint/wasmpoint/modules/registrytest"
 )
 
-// podNetwork is local in the suite's network namespace; addresses of Pods and Gateways come from it.
-const podNetwork = "10.244.0.0/16"
+// podNetwork is local in the suite's network namespace; addresses of Pods and Gateways that are not on the node come from
+// it. The node has a block of its own (conformance/node).
+const podNetwork = "10.244.128.0/17"
 
 // Suite is one run: a cluster, a controller, a registry, and what the tests have in common.
 type Suite struct {
@@ -30,6 +32,8 @@ type Suite struct {
 	registry *registrytest.Server
 	urls     map[string]string
 	ca       []byte
+	// node runs Pods; nil in a cluster that is not the suite's own.
+	node *node.Node
 
 	mu        sync.Mutex
 	addresses int
@@ -39,6 +43,9 @@ type Suite struct {
 // Run runs the tests and writes the report. The process has to be inside a network namespace of its own.
 func Run(t *testing.T, o Options, all []Test) {
 	s := &Suite{Options: o, run: "wpc-" + rand.String(5), results: map[string]Result{}}
+	if s.Kubeconfig != "" { // its nodes cannot reach the controller
+		all = slices.DeleteFunc(slices.Clone(all), func(test Test) bool { return test.OnNode })
+	}
 	tests := s.choose(t, all)
 	s.setUp(t)
 	begin := time.Now()
@@ -89,12 +96,17 @@ func (s *Suite) setUp(t *testing.T) {
 	must(t, netns.AddLocal(podNetwork))
 	if s.Kubeconfig == "" {
 		s.say("starting an API server")
-		s.Kubeconfig = testcluster.Start(t).Kubeconfig()
+		c := testcluster.Start(t, testcluster.WithControllerManager())
+		s.Kubeconfig = c.Kubeconfig()
+		s.startNode(t, c.Config())
 	}
 	s.connect(t)
 	s.fillRegistries(t)
 	s.install(t)
 	s.startController(t)
+	if s.node != nil {
+		s.publishController(t)
+	}
 	s.say("the controller is ready; its log is %s", s.ControllerLog)
 }
 
@@ -139,7 +151,7 @@ func (s *Suite) address() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addresses++
-	return net.IPv4(10, 244, byte(1+s.addresses/250), byte(1+s.addresses%250)).String()
+	return net.IPv4(10, 244, byte(128+s.addresses/250), byte(1+s.addresses%250)).String()
 }
 
 func (s *Suite) say(format string, args ...any) {

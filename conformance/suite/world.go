@@ -27,6 +27,7 @@ type World struct {
 	// Namespace is the test's own, ${NAMESPACE} in manifests. Other, ${OTHER}, is a second one, where a manifest names it.
 	Namespace, Other string
 
+	onNode   bool
 	steps    map[string][]*unstructured.Unstructured
 	gateways map[types.NamespacedName]string // addresses of Gateways
 	backends map[types.NamespacedName]string // addresses of the Pods behind Services
@@ -40,7 +41,7 @@ func (s *Suite) newWorld(t *testing.T, test Test) *World {
 	t.Helper()
 	name := s.run + "-" + strings.ToLower(wordStart.ReplaceAllString(test.ShortName, "$1-$2"))
 	w := &World{
-		Suite: s, t: t, Namespace: name, Other: name + "-other",
+		Suite: s, t: t, Namespace: name, Other: name + "-other", onNode: test.OnNode,
 		gateways: map[types.NamespacedName]string{}, backends: map[types.NamespacedName]string{}, proxies: map[string]*Proxy{},
 	}
 	values := map[string]string{"NAMESPACE": w.Namespace, "OTHER": w.Other, "ROOT": s.rootNamespace(), "RUN": s.run}
@@ -61,8 +62,8 @@ func (s *Suite) newWorld(t *testing.T, test Test) *World {
 	return w
 }
 
-// Apply applies the documents of the manifests that are annotated with this step. Gateways get an address, Services a Pod
-// behind them and a way to their own address.
+// Apply applies the documents of the manifests that are annotated with this step. Gateways get an address, unless their
+// Pods are on the node, and Services a Pod behind them and a way to their own address.
 func (w *World) Apply(step string) {
 	w.t.Helper()
 	list, ok := w.steps[step]
@@ -73,7 +74,7 @@ func (w *World) Apply(step string) {
 		w.complete(o)
 		must(w.t, w.apply(o))
 		w.t.Cleanup(func() { w.delete(o) })
-		if o.GetKind() == "Service" {
+		if o.GetKind() == "Service" && o.GetLabels()[ext.LabelGatewayName] == "" { // the node serves a Gateway's
 			w.serve(client.ObjectKeyFromObject(o))
 		}
 	}
@@ -88,7 +89,7 @@ func (w *World) complete(o *unstructured.Unstructured) {
 	if o.GetNamespace() == "" {
 		o.SetNamespace(w.Namespace)
 	}
-	if o.GetKind() != "Gateway" {
+	if o.GetKind() != "Gateway" || w.onNode { // a Pod listens on its own address
 		return
 	}
 	key := client.ObjectKeyFromObject(o)

@@ -83,6 +83,22 @@ func Up() error {
 	return nil
 }
 
+// DropLocal takes an address away that AddLocal made local. One that is not there is no error.
+func DropLocal(cidr string) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("interface lo: %w", err)
+	}
+	addr, err := netlink.ParseAddr(cidr)
+	if err != nil {
+		return fmt.Errorf("address %q: %w; write it as 10.244.0.0/16", cidr, err)
+	}
+	if err := netlink.AddrDel(lo, addr); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("address %s on lo: %w", cidr, err)
+	}
+	return nil
+}
+
 // AddLocal makes a block such as 10.244.0.0/16, or one address as a /32, local: each of its addresses can be listened on
 // and reached. An address that is there already is no error.
 func AddLocal(cidr string) error {

@@ -17,3 +17,6 @@ func Up() error { return errLinux }
 
 // AddLocal cannot be done here.
 func AddLocal(string) error { return errLinux }
+
+// DropLocal cannot be done here.
+func DropLocal(string) error { return errLinux }

@@ -1,0 +1,97 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/conformance/node"
+	"github.com/wasmpoint/wasmpoint/controllers/pki"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
+)
+
+// startNode gives the suite's own cluster a node. It relays to the Services of Gateways and of the controller; those of
+// tests are the suite's (World.serve).
+func (s *Suite) startNode(t *testing.T, config *rest.Config) {
+	t.Helper()
+	s.node = node.Start(t, node.Options{
+		Config: config, Images: []node.Image{node.Envoy(t)},
+		Services: func(o *corev1.Service) bool {
+			return o.Labels[ext.LabelGatewayName] != "" || o.Namespace == s.systemNamespace() || o.Name == "kubernetes"
+		},
+	})
+}
+
+// publishController makes the controller's Service. The controller is a process of the suite, which Pods see at the node's
+// address.
+func (s *Suite) publishController(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	service := &corev1.Service{}
+	service.Namespace, service.Name = s.systemNamespace(), "wasmpoint"
+	slice := &discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4}
+	slice.Namespace, slice.Name = service.Namespace, service.Name
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: service.Name}
+	slice.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{s.node.Address().String()}}}
+	for name, address := range map[string]string{"xds": xdsAddress, "modules": modulesAddress} {
+		port := int32(netip.MustParseAddrPort(address).Port())
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: name, Port: port})
+		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &name, Port: &port})
+	}
+	must(t, s.client.Create(ctx, service))
+	must(t, s.client.Create(ctx, slice))
+}
+
+// Bootstrap makes the ConfigMap GATEWAY-bootstrap for Envoys of a Gateway on the node, as `wasmpoint bootstrap` prints it.
+// Each Pod gives its own name by --service-node.
+func (w *World) Bootstrap(gateway string) {
+	w.t.Helper()
+	key := w.of(named(gateway))
+	server := pki.ServerName(w.systemNamespace())
+	at := func(address string) string {
+		return server + ":" + strconv.Itoa(int(netip.MustParseAddrPort(address).Port()))
+	}
+	raw, err := bootstrap.JSON(bootstrap.Config{
+		ID: key.Name, Gateway: key, XDS: at(xdsAddress), Modules: at(modulesAddress), Admin: "127.0.0.1:15000",
+		TLS: &bootstrap.TLS{CA: w.ca, Name: server},
+	})
+	must(w.t, err)
+	c := &corev1.ConfigMap{Data: map[string]string{"envoy.json": string(raw)}}
+	c.Namespace, c.Name = key.Namespace, key.Name+"-bootstrap"
+	must(w.t, w.client.Create(context.Background(), c))
+}
+
+// PodsOf waits until a Gateway has exactly n Pods on the node, all of them ready, and gives them.
+func (w *World) PodsOf(gateway string, n int) []corev1.Pod {
+	w.t.Helper()
+	key := w.of(named(gateway))
+	var list corev1.PodList
+	eventually(w.t, w.Timeouts.Ready, fmt.Sprintf("Gateway %s has %d ready Pods", key, n), func() (bool, string) {
+		must(w.t, w.client.List(context.Background(), &list, client.InNamespace(key.Namespace), client.MatchingLabels{ext.LabelGatewayName: key.Name}))
+		ready := 0
+		var why []string
+		for _, p := range list.Items {
+			for _, c := range p.Status.Conditions {
+				if c.Type != corev1.PodReady {
+					continue
+				}
+				if c.Status == corev1.ConditionTrue {
+					ready++
+				} else {
+					why = append(why, p.Name+": "+c.Message)
+				}
+			}
+		}
+		return len(list.Items) == n && ready == n, fmt.Sprintf("%d Pods, %d ready: %s", len(list.Items), ready, strings.Join(why, "; "))
+	})
+	return list.Items
+}
