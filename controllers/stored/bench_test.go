@@ -23,7 +23,7 @@ func BenchmarkReadingAPluginAsAnInformerDoes(b *testing.B) {
 	}
 	p.Spec.URL = "oci://registry.example/auth:1"
 	p.Spec.PluginConfig = &apiextensionsv1.JSON{Raw: []byte(`{"text":"` + strings.Repeat("x", 580) + `"}`)}
-	fields := &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:pluginConfig":{},"f:targetRefs":{},"f:url":{}},"f:status":{"f:ancestors":{},"f:conditions":{}}}`)}
+	fields := metav1.NewFieldsV1(`{"f:spec":{"f:pluginConfig":{},"f:targetRefs":{},"f:url":{}},"f:status":{"f:ancestors":{},"f:conditions":{}}}`)
 	for _, manager := range []string{"kubectl", "wasmpoint"} {
 		p.ManagedFields = append(p.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager, Operation: "Apply", FieldsV1: fields})
 	}

@@ -18,7 +18,7 @@ func (o *WasmPlugin) DeepCopyObject() runtime.Object {
 }
 
 func (o *WasmPlugin) copied() WasmPlugin {
-	return WasmPlugin{o.TypeMeta, *o.ObjectMeta.DeepCopy(), o.Content.copy()}
+	return WasmPlugin{o.TypeMeta, *o.DeepCopy(), o.Content.copy()}
 }
 
 // DeepCopyObject is for runtime.Object.
@@ -28,12 +28,12 @@ func (o *TrafficExtension) DeepCopyObject() runtime.Object {
 }
 
 func (o *TrafficExtension) copied() TrafficExtension {
-	return TrafficExtension{o.TypeMeta, *o.ObjectMeta.DeepCopy(), o.Content.copy()}
+	return TrafficExtension{o.TypeMeta, *o.DeepCopy(), o.Content.copy()}
 }
 
 // DeepCopyObject is for runtime.Object.
 func (l *WasmPluginList) DeepCopyObject() runtime.Object {
-	out := &WasmPluginList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy(), Items: slices.Clone(l.Items)}
+	out := &WasmPluginList{TypeMeta: l.TypeMeta, ListMeta: *l.DeepCopy(), Items: slices.Clone(l.Items)}
 	for i := range out.Items {
 		out.Items[i] = l.Items[i].copied()
 	}
@@ -42,7 +42,7 @@ func (l *WasmPluginList) DeepCopyObject() runtime.Object {
 
 // DeepCopyObject is for runtime.Object.
 func (l *TrafficExtensionList) DeepCopyObject() runtime.Object {
-	out := &TrafficExtensionList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy(), Items: slices.Clone(l.Items)}
+	out := &TrafficExtensionList{TypeMeta: l.TypeMeta, ListMeta: *l.DeepCopy(), Items: slices.Clone(l.Items)}
 	for i := range out.Items {
 		out.Items[i] = l.Items[i].copied()
 	}

@@ -80,7 +80,7 @@ func (f *Fetcher) openFile(req Request) (*Artifact, error) {
 		if err != nil {
 			return errf(Unavailable, "%s: %v; make the file readable", name, err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		sum := sha256.New()
 		src := &source{r: io.TeeReader(io.LimitReader(file, f.o.MaxDownload), sum), wrap: func(err error) error { return errf(Unavailable, "%s: %v", name, err) }}
 		return scanAll(src, into, "", name, func() error {
