@@ -18,7 +18,7 @@ func (o *WasmPlugin) DeepCopyObject() runtime.Object {
 }
 
 func (o *WasmPlugin) copied() WasmPlugin {
-	return WasmPlugin{o.TypeMeta, *o.DeepCopy(), o.Content.copy()}
+	return WasmPlugin{o.TypeMeta, *o.DeepCopy(), o.copy()}
 }
 
 // DeepCopyObject is for runtime.Object.
@@ -28,7 +28,7 @@ func (o *TrafficExtension) DeepCopyObject() runtime.Object {
 }
 
 func (o *TrafficExtension) copied() TrafficExtension {
-	return TrafficExtension{o.TypeMeta, *o.DeepCopy(), o.Content.copy()}
+	return TrafficExtension{o.TypeMeta, *o.DeepCopy(), o.copy()}
 }
 
 // DeepCopyObject is for runtime.Object.
