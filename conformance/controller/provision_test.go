@@ -3,6 +3,8 @@ package controller
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	testcluster "github.com/wasmpoint/wasmpoint/conformance/cluster"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/cluster"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 )
 
 const provisioned = `
@@ -320,7 +323,7 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 		"name: edge, namespace: shop", "name: edge, namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned)))
 	w.start("a", func(c *cluster.Config) {
 		c.Provisioning.XDSAddress, c.Provisioning.ModulesAddress = c.XDS.Address, c.Modules.Address
-	}).ready()
+	}, authenticating).ready()
 	w.makes("shop", "edge-wasmpoint", allOfIngress)
 	edge := types.NamespacedName{Namespace: "shop", Name: "edge"}
 	ready := testbed.FreePort(t)
@@ -328,13 +331,26 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 	for port, here := range map[int]int{15021: ready, 15000: testbed.FreePort(t)} {
 		config = strings.ReplaceAll(config, fmt.Sprintf(`"port_value": %d`, port), fmt.Sprintf(`"port_value": %d`, here))
 	}
-	pod := w.deployment("shop", "edge-wasmpoint").Spec.Template.Spec
-	args := slices.Clone(pod.Containers[0].Args)
+	template := w.deployment("shop", "edge-wasmpoint").Spec.Template
+	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
+	pod.Namespace, pod.Name = "shop", "edge-wasmpoint-7c9f-abcde"
+	if err := w.Client().Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(t.TempDir(), "token") // as the kubelet mounts it
+	if err := os.WriteFile(token, []byte(w.token(pod, provision.TokenAudience)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(config, provision.TokenFile) {
+		t.Fatalf("the bootstrap names no token: %s", config)
+	}
+	config = strings.NewReplacer(provision.TokenFile, token, provision.TokenDir, filepath.Dir(token)).Replace(config)
+	args := slices.Clone(pod.Spec.Containers[0].Args)
 	if args[0] != "--config-path" || !slices.Contains(args, "--disable-hot-restart") {
 		t.Fatalf("arguments %v", args)
 	}
 	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "$(POD_NAME)", "edge-wasmpoint-7c9f-abcde")
+		args[i] = strings.ReplaceAll(args[i], "$(POD_NAME)", pod.Name)
 	}
 	// The testbed says the file and the log level itself, and Envoy wants each of them once.
 	args = slices.DeleteFunc(args[2:], func(a string) bool { return a == "--disable-hot-restart" || a == "--log-level" || a == "warning" })

@@ -46,7 +46,7 @@ func (w *world) pod(name, gateway string) *corev1.Pod {
 	return p
 }
 
-// token is a token of the proxies' ServiceAccount for an audience ("" is the API server's), bound to a Pod if there is one.
+// token is a token of the Pod's ServiceAccount, or else of the proxies', for an audience ("" is the API server's), bound to a Pod if there is one.
 func (w *world) token(p *corev1.Pod, audience string) string {
 	w.t.Helper()
 	request := &authenticationv1.TokenRequest{}
@@ -57,6 +57,9 @@ func (w *world) token(p *corev1.Pod, audience string) string {
 		request.Spec.Audiences = []string{audience}
 	}
 	of := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: account}}
+	if p != nil {
+		of.Namespace, of.Name = p.Namespace, p.Spec.ServiceAccountName
+	}
 	if err := w.Client().SubResource("token").Create(w.t.Context(), of, request); err != nil {
 		w.t.Fatal(err)
 	}
