@@ -49,9 +49,10 @@ func TestAConditionIsMetOnlyForTheCurrentGeneration(t *testing.T) {
 	}
 }
 
-func TestThePROXYHeaderHasTheAddressThatWasAskedFor(t *testing.T) {
+func TestThePROXYHeaderHasTheAddressThatWasAskedForAndTheClient(t *testing.T) {
 	got := proxyHeader(netip.MustParseAddrPort("10.244.1.1:1000"), netip.MustParseAddrPort("10.96.0.7:9080"))
-	want := "\r\n\r\n\x00\r\nQUIT\n" + "\x21\x11\x00\x0c" + "\x0a\xf4\x01\x01" + "\x0a\x60\x00\x07" + "\x03\xe8" + "\x23\x78"
+	const identity = "spiffe://cluster.local/ns/clients/sa/client" // 43 bytes
+	want := "\r\n\r\n\x00\r\nQUIT\n" + "\x21\x11\x00\x3a" + "\x0a\xf4\x01\x01" + "\x0a\x60\x00\x07" + "\x03\xe8" + "\x23\x78" + "\xd0\x00\x2b" + identity
 	if string(got) != want {
 		t.Errorf("%q, want %q", got, want)
 	}

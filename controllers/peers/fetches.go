@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -86,7 +87,7 @@ func (f *Fetches) Run(ctx context.Context) {
 				more = false
 			}
 		}
-		f.send(ctx, batch)
+		go f.send(ctx, batch) // a peer that does not answer holds nothing up; it ends with its time limit
 	}
 }
 
@@ -98,8 +99,9 @@ func (f *Fetches) send(ctx context.Context, batch []Fetch) {
 	if err != nil {
 		return // texts and a truth value: there is no such error
 	}
+	var all sync.WaitGroup
 	for _, address := range f.peers() {
-		go func() { // a peer that does not answer holds up no other; it ends with its time limit
+		all.Go(func() {
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.scheme+"://"+address+FetchesPath, bytes.NewReader(body))
 			if err != nil {
 				f.log.Warn("peer address is none", "peer", address, "error", err)
@@ -114,8 +116,9 @@ func (f *Fetches) send(ctx context.Context, batch []Fetch) {
 			if resp.StatusCode != http.StatusNoContent {
 				f.log.Warn("a peer did not take in what it was told of fetches", "peer", address, "status", resp.Status)
 			}
-		}()
+		})
 	}
+	all.Wait()
 }
 
 // takeFetches is the other end.

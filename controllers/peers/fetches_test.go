@@ -1,7 +1,6 @@
 package peers
 
 import (
-	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -89,10 +88,8 @@ func TestFetchesAreToldOverTLSWithACertificateAlone(t *testing.T) {
 	go func() { _ = h.Serve(tls.NewListener(l, server)) }()
 	t.Cleanup(func() { _ = h.Close() })
 	tell := func(config *tls.Config) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
 		NewFetches(func() []string { return []string{l.Addr().String()} }, config, slog.New(slog.DiscardHandler)).
-			send(ctx, []Fetch{{Digest: "d"}})
+			send(t.Context(), []Fetch{{Digest: "d"}})
 	}
 	tell(&tls.Config{InsecureSkipVerify: true})
 	if len(heard) != 0 {
