@@ -16,6 +16,7 @@ import (
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/node"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
@@ -52,7 +53,7 @@ func (s *Suite) publishController(t *testing.T) {
 }
 
 // Bootstrap makes the ConfigMap GATEWAY-bootstrap for Envoys of a Gateway on the node, as `wasmpoint bootstrap` prints it.
-// Each Pod gives its own name by --service-node.
+// Each Pod gives its own name by --service-node, and mounts its token where provisioned Pods do.
 func (w *World) Bootstrap(gateway string) {
 	w.t.Helper()
 	key := w.of(named(gateway))
@@ -62,7 +63,7 @@ func (w *World) Bootstrap(gateway string) {
 	}
 	raw, err := bootstrap.JSON(bootstrap.Config{
 		ID: key.Name, Gateway: key, XDS: at(xdsAddress), Modules: at(modulesAddress), Admin: "127.0.0.1:15000",
-		TLS: &bootstrap.TLS{CA: w.ca, Name: server},
+		TLS: &bootstrap.TLS{CA: w.ca, Name: server}, TokenFile: provision.TokenFile,
 	})
 	must(w.t, err)
 	c := &corev1.ConfigMap{Data: map[string]string{"envoy.json": string(raw)}}
