@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/wasmpoint/wasmpoint/controllers/identity"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
@@ -22,7 +21,7 @@ func newBootstrapCommand() *cobra.Command {
 		Long: `Bootstrap prints what Envoy needs to start: whose proxy it is, and where the controller is. Listeners, routes and plugins
 come from there. Envoy must be 1.39 or later.
 
-The controller knows a proxy by the token of its Pod: project one with the audience ` + identity.Audience + ` into the Pod, name its
+The controller knows a proxy by the token of its Pod: project one with the audience ` + bootstrap.TokenAudience + ` into the Pod, name its
 file with --token-file, and the Pod with --id. Envoy reads the file again when the kubelet renews it.`,
 		Example: `  # a controller on this machine, without TLS
   wasmpoint bootstrap --gateway default/bookinfo-gateway --xds 127.0.0.1:15010 --modules 127.0.0.1:15011 > proxy.json
@@ -70,7 +69,7 @@ file with --token-file, and the Pod with --id. Envoy reads the file again when t
 	f.StringVar(&c.Admin, "admin", "127.0.0.1:15000", "where Envoy's own admin endpoint is to listen; loopback or unix:/path")
 	f.StringVar(&c.Ready, "ready", "", "where to answer /ready to everybody, HOST:PORT; the proxy then waits for its first listeners (default: nowhere)")
 	f.StringVar(&ca, "ca", "", "a file with the controller's CA (ConfigMap wasmpoint-ca), for TLS")
-	f.StringVar(&c.TokenFile, "token-file", "", "the file with the token of the proxy's Pod, for the audience "+identity.Audience)
+	f.StringVar(&c.TokenFile, "token-file", "", "the file with the token of the proxy's Pod, for the audience "+bootstrap.TokenAudience)
 	f.StringVar(&namespace, "controller-namespace", "wasmpoint-system", "the controller's namespace, which stands in its certificate")
 	return cmd
 }

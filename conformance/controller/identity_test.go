@@ -19,7 +19,6 @@ import (
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/conformance/wasmtest"
 	"github.com/wasmpoint/wasmpoint/controllers/cluster"
-	"github.com/wasmpoint/wasmpoint/controllers/identity"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
@@ -44,7 +43,7 @@ func TestAProxyIsWhoItsPodsTokenSays(t *testing.T) {
 	pod := w.pod("edge-1", bookinfo.Name)
 	w.pod("edge-2", bookinfo.Name)
 	stranger := w.pod("other-1", elsewhere.Name)
-	good := w.token(pod, identity.Audience)
+	good := w.token(pod, bootstrap.TokenAudience)
 	me := fakeproxy.Node("edge-1", bookinfo)
 	w.eventually("the Pod is known and its token good", func() (bool, string) {
 		s := r.open(good, me)
@@ -64,11 +63,11 @@ func TestAProxyIsWhoItsPodsTokenSays(t *testing.T) {
 	}{
 		{"no token", "", me, codes.Unauthenticated, "the proxy shows neither a token nor a certificate; start it with the token of its Pod"},
 		{"no token at all", "secret", me, codes.Unauthenticated, "the token is no token of a ServiceAccount; project one with the audience wasmpoint.dev/xds"},
-		{"a forged token", forged(identity.Audience, time.Now().Add(time.Hour)), me, codes.Unauthenticated, "the API server refuses the token: "},
-		{"an expired token", forged(identity.Audience, time.Now().Add(-time.Minute)), me, codes.Unauthenticated, "the token expired at "},
+		{"a forged token", forged(bootstrap.TokenAudience, time.Now().Add(time.Hour)), me, codes.Unauthenticated, "the API server refuses the token: "},
+		{"an expired token", forged(bootstrap.TokenAudience, time.Now().Add(-time.Minute)), me, codes.Unauthenticated, "the token expired at "},
 		{"a token for the API server", w.token(pod, ""), me, codes.Unauthenticated, "not wasmpoint.dev/xds; project a token with this audience"},
-		{"a token of no Pod", w.token(nil, identity.Audience), me, codes.Unauthenticated, "the token of system:serviceaccount:default:proxy is not bound to a Pod; "},
-		{"a Pod of another Gateway", w.token(stranger, identity.Audience), fakeproxy.Node("other-1", bookinfo), codes.PermissionDenied,
+		{"a token of no Pod", w.token(nil, bootstrap.TokenAudience), me, codes.Unauthenticated, "the token of system:serviceaccount:default:proxy is not bound to a Pod; "},
+		{"a Pod of another Gateway", w.token(stranger, bootstrap.TokenAudience), fakeproxy.Node("other-1", bookinfo), codes.PermissionDenied,
 			"the node says that it is a proxy of Gateway default/bookinfo-gateway, but by its Pod default/other-1 it is one of Gateway default/other; "},
 		{"the node id of another Pod", good, fakeproxy.Node("edge-2", bookinfo), codes.PermissionDenied,
 			`the node id is "edge-2", but the token is of Pod default/edge-1; the id must be the Pod's name`},
@@ -89,8 +88,8 @@ func TestTheStreamsOfAPodEndWithItAlthoughItsTokenIsStillGood(t *testing.T) {
 	w.ApplyYAML([]byte(gatewayYAML(free(t))))
 	r := w.start("a", authenticating).ready()
 	pod, stays := w.pod("edge-1", bookinfo.Name), w.pod("edge-2", bookinfo.Name)
-	token, node := w.token(pod, identity.Audience), fakeproxy.Node("edge-1", bookinfo)
-	other := r.open(w.token(stays, identity.Audience), fakeproxy.Node("edge-2", bookinfo)).served()
+	token, node := w.token(pod, bootstrap.TokenAudience), fakeproxy.Node("edge-1", bookinfo)
+	other := r.open(w.token(stays, bootstrap.TokenAudience), fakeproxy.Node("edge-2", bookinfo)).served()
 	open := r.open(token, node).served()
 	w.remove(pod)
 	if s := open.ends(); s.Code() != codes.Canceled {
@@ -104,7 +103,7 @@ func TestTheStreamsOfAPodEndWithItAlthoughItsTokenIsStillGood(t *testing.T) {
 		s := r.open(token, node).refused()
 		return strings.Contains(s.Message(), "Pod default/edge-1 is another one than the token's"), s.Message()
 	})
-	r.open(w.token(again, identity.Audience), node).served()
+	r.open(w.token(again, bootstrap.TokenAudience), node).served()
 	other.ask(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: server.TypeCluster})
 	other.served()
 }
@@ -114,7 +113,7 @@ func TestAPodThatBecomesAnotherGatewaysLosesItsStreams(t *testing.T) {
 	w.ApplyYAML([]byte(gatewayYAML(free(t))))
 	r := w.start("a", authenticating).ready()
 	pod := w.pod("edge-1", bookinfo.Name)
-	open := r.open(w.token(pod, identity.Audience), fakeproxy.Node("edge-1", bookinfo)).served()
+	open := r.open(w.token(pod, bootstrap.TokenAudience), fakeproxy.Node("edge-1", bookinfo)).served()
 	pod.Labels["gateway.networking.k8s.io/gateway-name"] = elsewhere.Name
 	if err := w.Client().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
@@ -132,8 +131,8 @@ func TestWithoutTheAPIServerOpenStreamsGoOnAndNewOnesAreUnavailable(t *testing.T
 		c.Kubeconfig = link.KubeconfigFor(namespace, "wasmpoint")
 	}).ready()
 	pod, late := w.pod("edge-1", bookinfo.Name), w.pod("edge-2", bookinfo.Name)
-	open := r.open(w.token(pod, identity.Audience), fakeproxy.Node("edge-1", bookinfo)).served()
-	token := w.token(late, identity.Audience)
+	open := r.open(w.token(pod, bootstrap.TokenAudience), fakeproxy.Node("edge-1", bookinfo)).served()
+	token := w.token(late, bootstrap.TokenAudience)
 	link.Cut()
 	s := r.open(token, fakeproxy.Node("edge-2", bookinfo)).refused()
 	if s.Code() != codes.Unavailable || !strings.Contains(s.Message(), "the API server does not say whose the token is: ") {
@@ -156,7 +155,7 @@ func TestASlotOfAnotherGatewayIsNotAnswered(t *testing.T) {
 	w.ApplyYAML([]byte(strings.ReplaceAll(gatewayYAML(free(t)), "name: bookinfo-gateway", "name: other")))
 	r := w.start("a", authenticating).ready()
 	pod := w.pod("edge-1", bookinfo.Name)
-	open := r.open(w.token(pod, identity.Audience), fakeproxy.Node("edge-1", bookinfo)).served()
+	open := r.open(w.token(pod, bootstrap.TokenAudience), fakeproxy.Node("edge-1", bookinfo)).served()
 	slot := func(gateway types.NamespacedName) string {
 		return names.Slot(model.Scope{Gateway: gateway, Port: 8080}, model.PhaseAuthn)
 	}
@@ -185,7 +184,7 @@ func TestARealEnvoyWithATokenRunsAPluginWhoseModuleNobodyElseFinds(t *testing.T)
 	r := w.start("a", authenticating).ready()
 	pod := w.pod("edge-1", bookinfo.Name)
 	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte(w.token(pod, identity.Audience)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(w.token(pod, bootstrap.TokenAudience)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := bootstrap.JSON(bootstrap.Config{

@@ -24,6 +24,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/cluster"
 	"github.com/wasmpoint/wasmpoint/controllers/provision"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 const provisioned = `
@@ -338,7 +339,7 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := filepath.Join(t.TempDir(), "token") // as the kubelet mounts it
-	if err := os.WriteFile(token, []byte(w.token(pod, provision.TokenAudience)), 0o600); err != nil {
+	if err := os.WriteFile(token, []byte(w.token(pod, bootstrap.TokenAudience)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(config, provision.TokenFile) {

@@ -16,7 +16,6 @@ import (
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
-	"github.com/wasmpoint/wasmpoint/controllers/identity"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
@@ -89,7 +88,7 @@ func (p *Proxy) token() string {
 	must(w.t, w.client.Get(context.Background(), client.ObjectKey{Namespace: p.gateway.Namespace, Name: p.Name}, pod))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences:      []string{identity.Audience},
+		Audiences:      []string{bootstrap.TokenAudience},
 		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
 	}}
 	must(w.t, w.client.SubResource("token").Create(context.Background(), account, request))

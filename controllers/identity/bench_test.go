@@ -29,9 +29,9 @@ import (
 	"github.com/wasmpoint/wasmpoint/conformance/fakeproxy"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/cluster"
-	"github.com/wasmpoint/wasmpoint/controllers/identity"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/pki"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
@@ -134,7 +134,7 @@ func (p *place) pod(i int) (bearer, error) {
 func (p *place) token(pod *corev1.Pod) (bearer, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "edge"}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences:      []string{identity.Audience},
+		Audiences:      []string{bootstrap.TokenAudience},
 		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
 	}}
 	err := p.Client().SubResource("token").Create(context.Background(), account, request)

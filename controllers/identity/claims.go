@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 // claims are what is read of a token before the API server is asked: what is wrong in a plain way costs no request, and has a
@@ -38,7 +40,7 @@ func read(token string, now time.Time) (claims, error) {
 	var c claims
 	parts := strings.Split(token, ".")
 	if len(token) > maxToken || len(parts) != 3 {
-		return c, refuse("the token is no token of a ServiceAccount; project one with the audience %s into the proxy's Pod", Audience)
+		return c, refuse("the token is no token of a ServiceAccount; project one with the audience %s into the proxy's Pod", bootstrap.TokenAudience)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {
@@ -46,9 +48,9 @@ func read(token string, now time.Time) (claims, error) {
 	}
 	switch {
 	case err != nil || c.Expiry <= 0:
-		return c, refuse("the token is no token of a ServiceAccount; project one with the audience %s into the proxy's Pod", Audience)
-	case !slices.Contains(c.Audience, Audience):
-		return c, refuse("the token's audience is %q, not %s; project a token with this audience into the proxy's Pod", []string(c.Audience), Audience)
+		return c, refuse("the token is no token of a ServiceAccount; project one with the audience %s into the proxy's Pod", bootstrap.TokenAudience)
+	case !slices.Contains(c.Audience, bootstrap.TokenAudience):
+		return c, refuse("the token's audience is %q, not %s; project a token with this audience into the proxy's Pod", []string(c.Audience), bootstrap.TokenAudience)
 	case !now.Before(c.expiry()):
 		return c, refuse("the token expired at %s; the proxy has to read its file again, which the kubelet renews", c.expiry().UTC().Format(time.RFC3339))
 	}

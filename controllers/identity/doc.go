@@ -15,10 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Audience is the audience that a proxy's token must have. A token for the API server is no good here, and the other way
-// round: neither can use what it was shown at the other.
-const Audience = "wasmpoint.dev/xds"
-
 // What a TokenReview says of the Pod that a token is bound to (k8s.io/apiserver/pkg/authentication/serviceaccount).
 const (
 	extraPodName = "authentication.kubernetes.io/pod-name"

@@ -73,7 +73,7 @@ func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gatewa
 	cert := certificate(ctx)
 	if cert == nil {
 		return gateway, ReasonNoCredentials, refuse(
-			"the proxy shows neither a token nor a certificate; start it with the token of its Pod (`wasmpoint bootstrap --token-file`, audience %s)", Audience)
+			"the proxy shows neither a token nor a certificate; start it with the token of its Pod (`wasmpoint bootstrap --token-file`, audience %s)", bootstrap.TokenAudience)
 	}
 	if gateway, err = gatewayOfCertificate(cert); err != nil {
 		return gateway, ReasonBadCert, err

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/cache"
+
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 // Reviewer asks the API server about a token (client-go's AuthenticationV1().TokenReviews()). Its client should have no limit
@@ -88,7 +90,7 @@ func (r *reviews) ask(token string) (pod, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), reviewTimeout)
 	defer cancel()
 	answer, err := r.reviewer.Create(ctx, &authenticationv1.TokenReview{
-		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{Audience}},
+		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{bootstrap.TokenAudience}},
 	}, metav1.CreateOptions{})
 	if apierrors.IsForbidden(err) {
 		return pod{}, status.Error(codes.Unavailable, "the controller may not ask the API server about tokens; grant it create on tokenreviews.authentication.k8s.io (manifests/rbac)")
@@ -108,8 +110,8 @@ func bound(s authenticationv1.TokenReviewStatus) (pod, error) {
 			why = "it was not issued by this cluster, or its Pod or ServiceAccount is gone"
 		}
 		return pod{}, refuse("the API server refuses the token: %s; the proxy has to read its file again, which the kubelet renews", why)
-	case !slices.Contains(s.Audiences, Audience):
-		return pod{}, refuse("the API server does not say that the token is for the audience %s; it has to support audiences", Audience)
+	case !slices.Contains(s.Audiences, bootstrap.TokenAudience):
+		return pod{}, refuse("the API server does not say that the token is for the audience %s; it has to support audiences", bootstrap.TokenAudience)
 	}
 	namespace, err := namespaceOf(s.User.Username)
 	name, uid := s.User.Extra[extraPodName], s.User.Extra[extraPodUID]

@@ -9,6 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 const (
@@ -95,7 +97,7 @@ func (p *plan) pod() corev1.PodSpec {
 			}}},
 			{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 				Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-					Audience: TokenAudience, Path: "token", ExpirationSeconds: ptr.To[int64](3600),
+					Audience: bootstrap.TokenAudience, Path: "token", ExpirationSeconds: ptr.To[int64](3600),
 				}}},
 			}}},
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},

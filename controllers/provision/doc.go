@@ -24,11 +24,10 @@ const (
 	MeshPort = 15008
 )
 
-// The token by which a proxy shows the controller which Pod it is: a file of a projected volume, for one audience alone.
+// The token by which a proxy shows the controller which Pod it is: a file of a projected volume, for bootstrap.TokenAudience.
 const (
-	TokenDir      = "/var/run/secrets/wasmpoint.dev"
-	TokenFile     = TokenDir + "/token"
-	TokenAudience = "wasmpoint.dev/xds"
+	TokenDir  = "/var/run/secrets/wasmpoint.dev"
+	TokenFile = TokenDir + "/token"
 )
 
 // Labels and annotations of what is provisioned.

@@ -17,6 +17,10 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
+// TokenAudience is the audience that a proxy's token must have. A token for the API server is no good to the controller, and the
+// other way round: neither can use what it was shown at the other.
+const TokenAudience = "wasmpoint.dev/xds"
+
 // sendToken has the xDS cluster put the token into every stream.
 //
 // The formatter follows the folder and not the file: the kubelet puts a new folder in its place by renaming a link, and the
