@@ -6,12 +6,13 @@ import (
 	"os"
 	"testing"
 
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/cluster"
 	"github.com/wasmpoint/wasmpoint/controllers/eventlog"
 )
 
 // libraries is what Kubernetes' client libraries log, which know one log for the whole process.
-var libraries = &logText{}
+var libraries = &testbed.Text{}
 
 func TestMain(m *testing.M) {
 	flag.Parse()

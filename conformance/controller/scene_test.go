@@ -216,7 +216,7 @@ func (s *scene) removeGateway() {
 }
 
 // complaints are the warnings and errors in what a log got since a length.
-func complaints(l *logText, since int) []string {
+func complaints(l *testbed.Text, since int) []string {
 	var out []string
 	for line := range strings.SplitSeq(l.String()[since:], "\n") {
 		if f := strings.Fields(line); len(f) > 1 && (f[1] == "WARN" || f[1] == "ERROR") {

@@ -42,7 +42,7 @@ type world struct {
 	t        *testing.T
 	registry *registrytest.Server
 	// log is what all replicas wrote.
-	log *logText
+	log *testbed.Text
 	// peers are the addresses at which replicas tell each other what their proxies run, by name. EndpointSlices, by which
 	// they find each other in a cluster, cannot hold loopback addresses.
 	peers map[string]string
@@ -50,7 +50,7 @@ type world struct {
 
 func newWorld(t *testing.T, options ...testcluster.Option) *world {
 	t.Helper()
-	w := &world{t: t, Cluster: testcluster.Start(t, options...), registry: registrytest.Start(t), log: &logText{}}
+	w := &world{t: t, Cluster: testcluster.Start(t, options...), registry: registrytest.Start(t), log: &testbed.Text{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("log of the controllers:\n%s", w.log)
@@ -243,23 +243,6 @@ func (w *world) answers(address string, want int) {
 		code, body := get("http://" + address + "/productpage")
 		return code == want, fmt.Sprintf("%d %s", code, strings.TrimSpace(body))
 	})
-}
-
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // free is a loopback address of this test alone, for the listeners of a Gateway.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -121,7 +122,7 @@ func optional(value string, found bool, err error, may *bool) (string, bool, err
 	if err == nil || may == nil || !*may {
 		return value, found, err
 	}
-	if _, missing := err.(*keyError); missing || apierrors.IsNotFound(err) { //nolint:errorlint // not wrapped
+	if missing := (*keyError)(nil); errors.As(err, &missing) || apierrors.IsNotFound(err) {
 		return "", false, nil
 	}
 	return value, found, err

@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -49,7 +47,7 @@ func prepare(t *testing.T, files map[string]string) *world {
 	for name, content := range files {
 		w.write(name, content)
 	}
-	log := &logText{}
+	log := &testbed.Text{}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("wasmpoint's log:\n%s", log.String())
@@ -63,24 +61,6 @@ func prepare(t *testing.T, files map[string]string) *world {
 		Logger: slog.New(eventlog.NewHandler(log)),
 	}
 	return w
-}
-
-// logText is what wasmpoint logged.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // run starts wasmpoint in this process.

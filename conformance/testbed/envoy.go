@@ -2,7 +2,6 @@
 package testbed
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,26 +34,9 @@ func EnvoyPath(t testing.TB) string {
 type Envoy struct {
 	t       testing.TB
 	cmd     *exec.Cmd
-	log     *lockedBuffer
+	log     *Text
 	exited  chan struct{}
 	exitErr error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // StartEnvoy runs Envoy with the given bootstrap and stops it when the test ends. A failed test prints the end of its log.
@@ -65,7 +46,7 @@ func StartEnvoy(t testing.TB, bootstrap []byte, args ...string) *Envoy {
 	if err := os.WriteFile(path, bootstrap, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := &Envoy{t: t, log: &lockedBuffer{}, exited: make(chan struct{})}
+	e := &Envoy{t: t, log: &Text{}, exited: make(chan struct{})}
 	e.cmd = exec.Command(EnvoyPath(t), append([]string{
 		"-c", path, "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning", "--component-log-level", "wasm:info",
 		"--drain-time-s", "1", "--parent-shutdown-time-s", "2",

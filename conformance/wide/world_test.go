@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,7 +42,7 @@ type world struct {
 	tb     testing.TB
 	dir    string
 	admin  string
-	log    *logText
+	log    *testbed.Text
 	client *http.Client
 	// addrs are the Services' addresses by name.
 	addrs map[string]string
@@ -54,7 +53,7 @@ type world struct {
 func start(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{
-		tb: tb, dir: tb.TempDir(), admin: testbed.Address(testbed.FreePort(tb)), log: &logText{},
+		tb: tb, dir: tb.TempDir(), admin: testbed.Address(testbed.FreePort(tb)), log: &testbed.Text{},
 		addrs: map[string]string{}, versions: map[string]*atomic.Int64{wide: {}, urgent: {}},
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
 	}
@@ -228,21 +227,3 @@ func (w *world) rss() float64 {
 }
 
 func serviceName(i int) string { return fmt.Sprintf("s%03d", i) }
-
-// logText is what wasmpoint logged.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}

@@ -1,7 +1,6 @@
 package lastgood
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -26,30 +25,12 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/build"
 )
 
-// log is a log that may be written from several goroutines.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // world is a namespace of a real API server, with a client that notes what is written.
 type world struct {
 	t         *testing.T
 	namespace string
 	client    client.WithWatch
-	log       log
+	log       testbed.Text
 	mu        sync.Mutex
 	calls     []string
 }

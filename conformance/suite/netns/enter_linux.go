@@ -84,24 +84,13 @@ func Up() error {
 }
 
 // DropLocal takes an address away that AddLocal made local. One that is not there is no error.
-func DropLocal(cidr string) error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("interface lo: %w", err)
-	}
-	addr, err := netlink.ParseAddr(cidr)
-	if err != nil {
-		return fmt.Errorf("address %q: %w; write it as 10.244.0.0/16", cidr, err)
-	}
-	if err := netlink.AddrDel(lo, addr); err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
-		return fmt.Errorf("address %s on lo: %w", cidr, err)
-	}
-	return nil
-}
+func DropLocal(cidr string) error { return onLo(cidr, netlink.AddrDel, syscall.EADDRNOTAVAIL) }
 
 // AddLocal makes a block such as 10.244.0.0/16, or one address as a /32, local: each of its addresses can be listened on
 // and reached. An address that is there already is no error.
-func AddLocal(cidr string) error {
+func AddLocal(cidr string) error { return onLo(cidr, netlink.AddrAdd, syscall.EEXIST) }
+
+func onLo(cidr string, change func(netlink.Link, *netlink.Addr) error, already syscall.Errno) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("interface lo: %w", err)
@@ -110,7 +99,7 @@ func AddLocal(cidr string) error {
 	if err != nil {
 		return fmt.Errorf("address %q: %w; write it as 10.244.0.0/16", cidr, err)
 	}
-	if err := netlink.AddrAdd(lo, addr); err != nil && !errors.Is(err, syscall.EEXIST) {
+	if err := change(lo, addr); err != nil && !errors.Is(err, already) {
 		return fmt.Errorf("address %s on lo: %w", cidr, err)
 	}
 	return nil
