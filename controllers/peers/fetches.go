@@ -78,7 +78,11 @@ func (f *Fetches) Run(ctx context.Context) {
 		case first := <-f.wait:
 			batch = append(batch, first)
 		}
-		time.Sleep(gather)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gather):
+		}
 		for more := true; more && len(batch) < maxFetches; {
 			select {
 			case next := <-f.wait:

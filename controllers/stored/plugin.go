@@ -61,23 +61,27 @@ func AddToScheme(s *runtime.Scheme) error {
 }
 
 // UnmarshalJSON fails for what is no object with metadata, and for nothing else.
-func (o *WasmPlugin) UnmarshalJSON(b []byte) error {
-	f, bad, err := read[ext.WasmPluginSpec](b)
-	if err != nil {
-		return err
-	}
-	o.TypeMeta, o.ObjectMeta, o.Status, o.Unread = f.TypeMeta, f.Metadata.ObjectMeta, f.Status.status(), bad.status
-	o.Plugin = bad.into(model.FromWasmPlugin(&ext.WasmPlugin{ObjectMeta: o.ObjectMeta, Spec: f.Spec}))
-	return nil
+func (o *WasmPlugin) UnmarshalJSON(b []byte) (err error) {
+	o.TypeMeta, o.ObjectMeta, o.Content, err = take(b, func(m metav1.ObjectMeta, spec ext.WasmPluginSpec) *model.Plugin {
+		return model.FromWasmPlugin(&ext.WasmPlugin{ObjectMeta: m, Spec: spec})
+	})
+	return err
 }
 
 // UnmarshalJSON fails for what is no object with metadata, and for nothing else.
-func (o *TrafficExtension) UnmarshalJSON(b []byte) error {
-	f, bad, err := read[ext.TrafficExtensionSpec](b)
+func (o *TrafficExtension) UnmarshalJSON(b []byte) (err error) {
+	o.TypeMeta, o.ObjectMeta, o.Content, err = take(b, func(m metav1.ObjectMeta, spec ext.TrafficExtensionSpec) *model.Plugin {
+		return model.FromTrafficExtension(&ext.TrafficExtension{ObjectMeta: m, Spec: spec})
+	})
+	return err
+}
+
+// take reads an object and brings its spec into the neutral form.
+func take[Spec any](b []byte, neutral func(metav1.ObjectMeta, Spec) *model.Plugin) (metav1.TypeMeta, metav1.ObjectMeta, Content, error) {
+	f, bad, err := read[Spec](b)
 	if err != nil {
-		return err
+		return metav1.TypeMeta{}, metav1.ObjectMeta{}, Content{}, err
 	}
-	o.TypeMeta, o.ObjectMeta, o.Status, o.Unread = f.TypeMeta, f.Metadata.ObjectMeta, f.Status.status(), bad.status
-	o.Plugin = bad.into(model.FromTrafficExtension(&ext.TrafficExtension{ObjectMeta: o.ObjectMeta, Spec: f.Spec}))
-	return nil
+	m := f.Metadata.ObjectMeta
+	return f.TypeMeta, m, Content{Plugin: bad.into(neutral(m, f.Spec)), Status: f.Status.status(), Unread: bad.status}, nil
 }
