@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 )
 
 // process is one running server. Its output goes to a file of which a failed test prints the end.
@@ -18,27 +18,6 @@ type process struct {
 	log    string
 	exited chan struct{}
 }
-
-// spawn starts processes from one OS thread that never ends: the kernel sends the parent-death signal when the thread
-// that started a process ends, and Go ends threads as it likes.
-var spawn = sync.OnceValue(func() func(*exec.Cmd) error {
-	type request struct {
-		cmd    *exec.Cmd
-		result chan error
-	}
-	requests := make(chan request)
-	go func() {
-		runtime.LockOSThread()
-		for r := range requests {
-			r.result <- r.cmd.Start()
-		}
-	}()
-	return func(cmd *exec.Cmd) error {
-		r := request{cmd, make(chan error, 1)}
-		requests <- r
-		return <-r.result
-	}
-})
 
 // start runs a binary; output is added to dir/NAME.log.
 func start(t testing.TB, dir, binary string, flags ...string) *process {
@@ -52,8 +31,7 @@ func start(t testing.TB, dir, binary string, flags ...string) *process {
 	p.cmd = exec.Command(binary, flags...)
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = processAttributes()
-	if err := spawn()(p.cmd); err != nil {
+	if err := testbed.Spawn(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

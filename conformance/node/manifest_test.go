@@ -61,7 +61,7 @@ spec:
       containers:
       - name: envoy
         image: docker.io/envoyproxy/envoy:distroless-v1.40.0
-        args: [-c, /etc/wasmpoint/bootstrap/envoy.yaml, --service-node, $(POD_NAME), --service-cluster, $(POD_NAMESPACE), --concurrency, "1", --log-level, warning]
+        args: [-c, /etc/wasmpoint/bootstrap/envoy.yaml, --disable-hot-restart, --service-node, $(POD_NAME), --service-cluster, $(POD_NAMESPACE), --concurrency, "1", --log-level, warning]
         env:
         - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
         - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}

@@ -21,7 +21,7 @@ import (
 )
 
 // soon is the patience of every poll: generous, because the machine may be busy. What was measured is logged.
-const soon = 30 * time.Second
+const soon = 2 * time.Minute
 
 // world is a running wasmpoint with a folder of manifests.
 type world struct {

@@ -48,11 +48,11 @@ func StartEnvoy(t testing.TB, bootstrap []byte, args ...string) *Envoy {
 	}
 	e := &Envoy{t: t, log: &Text{}, exited: make(chan struct{})}
 	e.cmd = exec.Command(EnvoyPath(t), append([]string{
-		"-c", path, "--use-dynamic-base-id", "--concurrency", "2", "--log-level", "warning", "--component-log-level", "wasm:info",
-		"--drain-time-s", "1", "--parent-shutdown-time-s", "2",
+		"-c", path, "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "--component-log-level", "wasm:info",
+		"--drain-time-s", "1",
 	}, args...)...)
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	if err := e.cmd.Start(); err != nil {
+	if err := Spawn(e.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

@@ -10,7 +10,7 @@ import (
 )
 
 // patience ends a row that is never answered as it should.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // again is how often a right answer has to come again: an answer that changes back is a wrong one.
 const again = 20

@@ -112,8 +112,8 @@ func startEnvoy(t *testing.T, resources []Resource) (admin string) {
 		t.Fatal(err)
 	}
 	logs := filepath.Join(dir, "log")
-	cmd := exec.Command(binary, "-c", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-path", logs, "-l", "warning", "--drain-time-s", "1")
-	if err := cmd.Start(); err != nil {
+	cmd := exec.Command(binary, "-c", file, "--disable-hot-restart", "--concurrency", "1", "--log-path", logs, "-l", "warning", "--drain-time-s", "1")
+	if err := testbed.Spawn(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

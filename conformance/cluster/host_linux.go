@@ -3,14 +3,7 @@ package cluster
 import (
 	"fmt"
 	"os"
-	"syscall"
 )
-
-// processAttributes gives a process its own group, and has the kernel kill it when the spawner's thread dies, so that
-// nothing outlives a test that panics or is killed.
-func processAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
 
 // host is a loopback address of this process alone, so that a port is still free when a stopped server starts again.
 // 127.128.0.0/10 has as many addresses as Linux has process ids, and is apart from standalone mode's addresses.
