@@ -37,7 +37,7 @@ func apply(t *testing.T, c *cluster.Cluster, how string, all []*unstructured.Uns
 }
 
 func TestTheAPIServerTakesWhatIsInstalledAndAllSamples(t *testing.T) {
-	c := cluster.Start(t, ourCRDs, cluster.WithServiceEntries())
+	c := cluster.Start(t, ourCRDs, cluster.WithIstioCRDs())
 	apply(t, c, "install.yaml", objects(t, Install))
 	for how, all := range renderings(t) {
 		if strings.HasPrefix(how, "chart") {

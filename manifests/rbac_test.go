@@ -32,7 +32,7 @@ func TestTheControllerMayDoWhatItNeedsAndNothingElse(t *testing.T) {
 		{golden: "rights-every-value.txt", namespace: "plugins", how: []string{"--values", everyValue}},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {
-			c := cluster.Start(t, cluster.WithServiceEntries())
+			c := cluster.Start(t, cluster.WithIstioCRDs())
 			makeNamespaces(c, tt.namespace, "other", "team-a", "team-b")
 			apply(t, c, tt.golden, helm(t, tt.namespace, append([]string{"--set", "crds.install=false"}, tt.how...)...))
 			got := rights(t, c, tt.namespace)

@@ -60,7 +60,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 		c.startControllerManager()
 	}
 	c.install(func(name string) bool {
-		return !c.options.noCRDs && !slices.Contains(c.options.without, name) && (name != serviceEntriesName || c.options.serviceEntries)
+		return !c.options.noCRDs && !slices.Contains(c.options.without, name) && (c.options.istio || !slices.Contains(istioCRDs, name))
 	}, c.options.without)
 	if c.options.controllerManager {
 		// It has no port to ask; what its controllers write shows that it works.

@@ -56,7 +56,7 @@ func TestTheServerIsTheOneThatIsPinnedAndHasTheCRDs(t *testing.T) {
 }
 
 func TestTheRulesOfCRDsActOnWhatIsWritten(t *testing.T) {
-	c := Start(t, WithServiceEntries())
+	c := Start(t, WithIstioCRDs())
 	plugin := func(name, url string) *extensionsv1alpha1.WasmPlugin {
 		p := &extensionsv1alpha1.WasmPlugin{}
 		p.Namespace, p.Name, p.Spec.URL = "default", name, url

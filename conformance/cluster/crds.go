@@ -16,15 +16,19 @@ import (
 	"github.com/wasmpoint/wasmpoint/manifests/crd"
 )
 
-// serviceEntries is no copy of Istio's file: it has the fields of apis/networking/v1 and the rules that the server
-// checks.
-//
-//go:embed testdata/networking.istio.io_serviceentries.yaml
-var serviceEntries []byte
+// These are no copies of Istio's files: they have the fields that are read and the rules that the server checks.
+var (
+	//go:embed testdata/networking.istio.io_serviceentries.yaml
+	serviceEntries []byte
+	//go:embed testdata/security.istio.io_authorizationpolicies.yaml
+	authorizationPolicies []byte
+	//go:embed testdata/security.istio.io_requestauthentications.yaml
+	requestAuthentications []byte
+)
 
-const serviceEntriesName = "serviceentries.networking.istio.io"
+var istioCRDs = []string{"serviceentries.networking.istio.io", "authorizationpolicies.security.istio.io", "requestauthentications.security.istio.io"}
 
-// CRDs are all that can be installed, ServiceEntry's excepted, for who installs them elsewhere.
+// CRDs are all that can be installed, those of kinds that Istio alone defines excepted, for who installs them elsewhere.
 func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	known, err := knownCRDs()
 	if err != nil {
@@ -32,18 +36,18 @@ func CRDs() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	}
 	var out []*apiextensionsv1.CustomResourceDefinition
 	for _, k := range known {
-		if k.Name != serviceEntriesName {
+		if !slices.Contains(istioCRDs, k.Name) {
 			out = append(out, k.DeepCopy())
 		}
 	}
 	return out, nil
 }
 
-// knownCRDs are all that can be installed: ours, ServiceEntry, and Gateway API's standard channel from the module that
+// knownCRDs are all that can be installed: ours, Istio's of which something is read, and Gateway API's standard channel from the module that
 // go.mod names.
 var knownCRDs = sync.OnceValues(func() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	var out []*apiextensionsv1.CustomResourceDefinition
-	for _, data := range [][]byte{crd.WasmPlugins, crd.TrafficExtensions, serviceEntries} {
+	for _, data := range [][]byte{crd.WasmPlugins, crd.TrafficExtensions, serviceEntries, authorizationPolicies, requestAuthentications} {
 		c := &apiextensionsv1.CustomResourceDefinition{}
 		if err := yaml.UnmarshalStrict(data, c); err != nil {
 			return nil, err

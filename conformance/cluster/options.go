@@ -6,7 +6,7 @@ type Option func(*options)
 type options struct {
 	without           []string
 	noCRDs            bool
-	serviceEntries    bool
+	istio             bool
 	controllerManager bool
 	apiServerFlags    []string
 }
@@ -19,8 +19,8 @@ func WithoutCRDs(names ...string) Option {
 // WithoutAnyCRD installs none: the test does.
 func WithoutAnyCRD() Option { return func(o *options) { o.noCRDs = true } }
 
-// WithServiceEntries installs Istio's CRD of ServiceEntry.
-func WithServiceEntries() Option { return func(o *options) { o.serviceEntries = true } }
+// WithIstioCRDs installs those of Istio of which something is read: ServiceEntry, AuthorizationPolicy, RequestAuthentication.
+func WithIstioCRDs() Option { return func(o *options) { o.istio = true } }
 
 // WithControllerManager runs kube-controller-manager too, with the controllers of Deployments, ReplicaSets,
 // EndpointSlices, namespaces, ServiceAccounts, root certificates and owned objects; and turns on the admission plugin

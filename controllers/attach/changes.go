@@ -29,12 +29,14 @@ type Changes struct {
 	Plugins []model.Key
 	// PullSecrets are the plugins whose imagePullSecret changed.
 	PullSecrets []model.Key
+	// Unenforced are the Gateways that a changed Istio policy concerns; those among Gateways may have other policies too.
+	Unenforced []types.NamespacedName
 }
 
 // Empty tells whether nothing changed.
 func (c Changes) Empty() bool {
 	return len(c.Places)+len(c.Gateways)+len(c.Routes)+len(c.Certificates)+len(c.Services)+len(c.Plugins)+
-		len(c.PullSecrets) == 0
+		len(c.PullSecrets)+len(c.Unenforced) == 0
 }
 
 // ChangeKind says what happened to a place.
@@ -63,6 +65,8 @@ type dirt struct {
 	verdicts set[model.Key]
 	// respec are Services whose own object changed.
 	respec set[model.ServiceKey]
+	// policyTargets are what changed Istio policies name, before and after.
+	policyTargets set[model.TargetRef]
 
 	changes      []PlaceChange
 	topology     set[types.NamespacedName]
@@ -71,6 +75,7 @@ type dirt struct {
 	endpoints    set[model.ServiceKey]
 	changed      set[model.Key]
 	pullSecrets  set[model.Key]
+	unenforced   set[types.NamespacedName]
 }
 
 type set[K comparable] map[K]struct{}
@@ -84,10 +89,10 @@ func (s set[K]) add(keys ...K) {
 func newDirt() *dirt {
 	return &dirt{
 		gateways: set[types.NamespacedName]{}, services: set[model.ServiceKey]{}, scopes: set[model.Scope]{},
-		verdicts: set[model.Key]{}, respec: set[model.ServiceKey]{},
+		verdicts: set[model.Key]{}, respec: set[model.ServiceKey]{}, policyTargets: set[model.TargetRef]{},
 		topology: set[types.NamespacedName]{}, routes: set[types.NamespacedName]{},
 		certificates: set[types.NamespacedName]{}, endpoints: set[model.ServiceKey]{},
-		changed: set[model.Key]{}, pullSecrets: set[model.Key]{},
+		changed: set[model.Key]{}, pullSecrets: set[model.Key]{}, unenforced: set[types.NamespacedName]{},
 	}
 }
 
@@ -107,6 +112,7 @@ func (d *dirt) result() Changes {
 		Services:     slices.SortedFunc(maps.Keys(d.endpoints), compareServices),
 		Plugins:      slices.SortedFunc(maps.Keys(d.changed), compareKeys),
 		PullSecrets:  slices.SortedFunc(maps.Keys(d.pullSecrets), compareKeys),
+		Unenforced:   slices.SortedFunc(maps.Keys(d.unenforced), compareNames),
 	}
 }
 

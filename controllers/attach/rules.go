@@ -53,6 +53,9 @@ type View interface {
 	PluginsTargeting(model.TargetRef) []*model.Plugin
 	UntargetedPlugins(namespace string) []*model.Plugin
 
+	MeshPolicies() []*model.MeshPolicy
+	PoliciesTargeting(model.TargetRef) []*model.MeshPolicy
+
 	Gateway(types.NamespacedName) *gatewayv1.Gateway
 	Gateways() []*gatewayv1.Gateway
 	GatewaysIn(namespace string) []*gatewayv1.Gateway

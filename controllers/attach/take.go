@@ -58,6 +58,8 @@ func (t *Tracker) mark(old, object any, d *dirt) {
 			t.markGrant(o.Namespace, d)
 		case *corev1.Secret:
 			t.markSecret(nameOf(o), d)
+		case *model.MeshPolicy:
+			d.policyTargets.add(o.Targets...)
 		}
 	}
 	t.markNamespace(old, object, d)

@@ -67,6 +67,7 @@ func (t *Tracker) Apply(events ...store.Event) (Changes, error) {
 	t.refreshServices(d)
 	t.refreshPlaces(d)
 	t.refreshVerdicts(d)
+	t.refreshUnenforced(d)
 	return d.result(), errors.Join(errs...)
 }
 

@@ -38,6 +38,7 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 		}
 	}
 	e.markChanges(changes)
+	e.noteUnenforced(changes)
 	var rebuild []model.Scope
 	for _, c := range changes.Places {
 		if e.setPlace(c) {

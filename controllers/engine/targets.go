@@ -36,7 +36,7 @@ func (e *Engine) TargetInputs(ctx context.Context, gateways []types.NamespacedNa
 		for _, name := range gateways {
 			if gw := e.store.Gateway(name); gw != nil {
 				key := status.TargetKey{Kind: string(store.KindGateway), NamespacedName: name}
-				out[key] = status.TargetInput{Generation: gw.Generation, Plugins: e.affecting(key)}
+				out[key] = status.TargetInput{Generation: gw.Generation, Plugins: e.affecting(key), Unenforced: e.unenforcedAt(name)}
 			}
 		}
 		for _, service := range services {

@@ -8,6 +8,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -72,6 +73,9 @@ func strip(o any) (any, error) {
 		m.SetManagedFields(publish.KeepOwners(m.GetManagedFields()))
 	default:
 		m.SetManagedFields(nil)
+	}
+	if u, is := o.(*unstructured.Unstructured); is && u.GroupVersionKind().Group == securityGroup {
+		stripPolicy(u)
 	}
 	if a := m.GetAnnotations(); a[corev1.LastAppliedConfigAnnotation] != "" {
 		delete(a, corev1.LastAppliedConfigAnnotation)

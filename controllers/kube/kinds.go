@@ -54,6 +54,8 @@ var kinds = []kind{
 		name: store.KindServiceEntry, crd: "serviceentries." + networkingv1.GroupName, versions: []string{"v1", "v1beta1", "v1alpha3"},
 		watched: untyped(networkingv1.GroupName, networkingv1.KindServiceEntry), convert: typed[networkingv1.ServiceEntry],
 	},
+	policyKind(store.KindAuthorizationPolicy, "authorizationpolicies"),
+	policyKind(store.KindRequestAuthentication, "requestauthentications"),
 	{name: store.KindService, watched: of[corev1.Service], convert: same},
 	{name: store.KindEndpointSlice, watched: of[discoveryv1.EndpointSlice], convert: same},
 	{name: store.KindNamespace, watched: of[corev1.Namespace], convert: same},

@@ -157,7 +157,7 @@ metadata: {name: other, namespace: default}
 `
 
 func TestTheFirstBatchHoldsTheWholeClusterWithTheSecretsThatAreReferredTo(t *testing.T) {
-	c := cluster.Start(t, cluster.WithServiceEntries())
+	c := cluster.Start(t, cluster.WithIstioCRDs())
 	c.ApplyYAML([]byte(world))
 	s, l := startSource(t, c.Config())
 	waitReady(t, s)
@@ -178,7 +178,7 @@ func TestTheFirstBatchHoldsTheWholeClusterWithTheSecretsThatAreReferredTo(t *tes
 }
 
 func TestChangesFollowOneByOne(t *testing.T) {
-	c := cluster.Start(t, cluster.WithServiceEntries())
+	c := cluster.Start(t, cluster.WithIstioCRDs())
 	s, l := startSource(t, c.Config())
 	waitReady(t, s)
 	c.ApplyYAML([]byte(world))

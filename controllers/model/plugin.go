@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Key names one plugin object. Kind is "WasmPlugin" or "TrafficExtension"; two objects of different kind may share
-// namespace and name.
+// Key names one plugin object; Kind is "WasmPlugin" or "TrafficExtension", and of a MeshPolicy its own. Two objects of different
+// kind may share namespace and name.
 type Key struct {
 	Kind      string
 	Namespace string

@@ -91,7 +91,7 @@ type rig struct {
 // newRig starts everything. TrafficExtension has a CRD like Istio's there: its status is unknown to the API server.
 func newRig(t *testing.T) *rig {
 	const extensions = "trafficextensions.extensions.istio.io"
-	c := cluster.Start(t, cluster.WithServiceEntries(), cluster.WithoutCRDs(extensions))
+	c := cluster.Start(t, cluster.WithIstioCRDs(), cluster.WithoutCRDs(extensions))
 	istios := &apiextensionsv1.CustomResourceDefinition{}
 	if err := yaml.UnmarshalStrict(crd.TrafficExtensions, istios); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // targetTypes are the conditions that we may have on a target.
-var targetTypes = []string{ext.ConditionAffected, ext.ConditionWaypointBound}
+var targetTypes = []string{ext.ConditionAffected, ext.ConditionPoliciesEnforced, ext.ConditionWaypointBound}
 
 // seen is what matters of a target as it stands.
 type seen struct {
@@ -96,7 +96,7 @@ func (r *term) wanted(now seen, in status.TargetInput) (conditions []metav1.Cond
 	compare := targetTypes
 	if othersOwn(now.managers, ext.ConditionWaypointBound) {
 		conditions = slices.DeleteFunc(conditions, func(c metav1.Condition) bool { return c.Type == ext.ConditionWaypointBound })
-		compare = []string{ext.ConditionAffected}
+		compare = []string{ext.ConditionAffected, ext.ConditionPoliciesEnforced}
 		if owns(now.managers, ext.ConditionWaypointBound, true) {
 			return conditions, true // it is ours too, from before: let go of it
 		}

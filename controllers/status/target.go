@@ -34,6 +34,9 @@ type TargetInput struct {
 	Generation int64
 	// Plugins are the accepted plugins that affect the target, in order of first effect, each once.
 	Plugins []model.Key
+	// Unenforced are the Istio policies that concern the target, a Gateway, and that its proxies, being stock Envoys, do not
+	// enforce; each once.
+	Unenforced []model.Key
 	// Waypoint is what istio.io/use-waypoint of a Service or ServiceEntry led to. It is nil without the label, and where
 	// the condition is not ours to write.
 	Waypoint *WaypointBinding
@@ -48,7 +51,7 @@ type WaypointBinding struct {
 }
 
 // TargetConditions are our conditions on a target: wasmpoint.dev/WasmPluginAffected (GEP-713) while plugins are attached
-// to it, and Istio's istio.io/WaypointBound. What is not in the result is to be removed. previous are the target's
+// to it, wasmpoint.dev/PoliciesEnforced while there are Istio policies that are not, and Istio's istio.io/WaypointBound. What is not in the result is to be removed. previous are the target's
 // conditions now; they keep transition times.
 //
 // The list of names is sorted and bounded: an edit of a plugin, its order included, must not write all its targets.
@@ -57,6 +60,10 @@ func TargetConditions(in TargetInput, previous []metav1.Condition, now time.Time
 	if len(in.Plugins) > 0 {
 		out = append(out, condition(in.Generation, now, previous, statement{ext.ConditionAffected,
 			answer{true, ext.ReasonPluginsAttached, attached(in.Plugins)}}))
+	}
+	if len(in.Unenforced) > 0 {
+		out = append(out, condition(in.Generation, now, previous, statement{ext.ConditionPoliciesEnforced,
+			answer{false, ext.ReasonNotSupported, unenforced(in.Unenforced)}}))
 	}
 	if w := in.Waypoint; w != nil {
 		a := answer{w.Bound, w.Reason, w.Message}
@@ -71,16 +78,29 @@ func TargetConditions(in TargetInput, previous []metav1.Condition, now time.Time
 
 // attached is "3 plugins are attached: WasmPlugin default/a, …".
 func attached(plugins []model.Key) string {
-	sorted := slices.Clone(plugins)
-	slices.SortFunc(sorted, func(a, b model.Key) int {
+	if len(plugins) == 1 {
+		return "1 plugin is attached: " + plugins[0].String()
+	}
+	return fmt.Sprintf("%d plugins are attached: %s", len(plugins), sorted(plugins))
+}
+
+// unenforced is "1 Istio policy is not enforced here: AuthorizationPolicy default/a; …".
+func unenforced(policies []model.Key) string {
+	what := "1 Istio policy is not enforced here: "
+	if n := len(policies); n > 1 {
+		what = fmt.Sprintf("%d Istio policies are not enforced here: ", n)
+	}
+	return what + sorted(policies) + "; these proxies are stock Envoys: attach a plugin that does the same, or use a waypoint of Istio's own class"
+}
+
+// sorted names a few objects, by namespace.
+func sorted(keys []model.Key) string {
+	keys = slices.SortedFunc(slices.Values(keys), func(a, b model.Key) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 	})
-	names := make([]string, 0, len(sorted))
-	for _, k := range sorted {
+	names := make([]string, 0, len(keys))
+	for _, k := range keys {
 		names = append(names, k.String())
 	}
-	if len(names) == 1 {
-		return "1 plugin is attached: " + names[0]
-	}
-	return fmt.Sprintf("%d plugins are attached: %s", len(names), few(names, ", "))
+	return few(names, ", ")
 }

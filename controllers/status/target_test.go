@@ -30,6 +30,8 @@ func TestATargetNamesItsPluginsInABoundedList(t *testing.T) {
 		{"one", TargetInput{Plugins: plugins("a")}, "wasmpoint.dev/WasmPluginAffected=True PluginsAttached: 1 plugin is attached: WasmPlugin default/a\n"},
 		{"many, in whatever order they run", TargetInput{Plugins: plugins("e", "c", "d", "a", "b")},
 			"wasmpoint.dev/WasmPluginAffected=True PluginsAttached: 5 plugins are attached: WasmPlugin default/a, WasmPlugin default/b, WasmPlugin default/c, and 2 more\n"},
+		{"one Istio policy", TargetInput{Unenforced: []model.Key{{Kind: "AuthorizationPolicy", Namespace: "default", Name: "a"}}},
+			"wasmpoint.dev/PoliciesEnforced=False NotSupported: 1 Istio policy is not enforced here: AuthorizationPolicy default/a; these proxies are stock Envoys: attach a plugin that does the same, or use a waypoint of Istio's own class\n"},
 		{"a waypoint", TargetInput{Waypoint: &WaypointBinding{Gateway: w, Bound: true}},
 			"istio.io/WaypointBound=True WaypointAccepted: Successfully attached to waypoint infra/w\n"},
 		{"a waypoint that does not take it", TargetInput{Waypoint: &WaypointBinding{Gateway: w, Reason: "AttachmentDenied", Message: "not allowed"}},

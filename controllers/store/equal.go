@@ -26,6 +26,8 @@ func sameSpec(a, b any) bool { return equality.Semantic.DeepEqual(a, b) }
 
 func samePlugin(a, b *model.Plugin) bool { return reflect.DeepEqual(a, b) }
 
+func samePolicy(a, b *model.MeshPolicy) bool { return reflect.DeepEqual(a, b) }
+
 func sameGateway(a, b *gatewayv1.Gateway) bool {
 	return sameMeta(&a.ObjectMeta, &b.ObjectMeta) && sameSpec(&a.Spec, &b.Spec)
 }

@@ -18,6 +18,11 @@ func (s *Store) PluginsTargeting(target model.TargetRef) []*model.Plugin {
 	return s.pluginsByTarget.list(target)
 }
 
+// PoliciesTargeting are the Istio policies that declare exactly this reference.
+func (s *Store) PoliciesTargeting(target model.TargetRef) []*model.MeshPolicy {
+	return s.policiesByTarget.list(target)
+}
+
 // UntargetedPlugins are the plugins of a namespace without any target reference, with and without a selector.
 func (s *Store) UntargetedPlugins(namespace string) []*model.Plugin {
 	return s.untargetedPlugins.list(namespace)

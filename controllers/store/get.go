@@ -57,6 +57,9 @@ func (s *Store) EndpointSlice(name types.NamespacedName) *discoveryv1.EndpointSl
 // Plugins are all plugins.
 func (s *Store) Plugins() []*model.Plugin { return s.plugins.all.list(struct{}{}) }
 
+// MeshPolicies are all Istio policies.
+func (s *Store) MeshPolicies() []*model.MeshPolicy { return s.policies.all.list(struct{}{}) }
+
 // Gateways are all Gateways.
 func (s *Store) Gateways() []*gatewayv1.Gateway { return s.gateways.all.list(struct{}{}) }
 

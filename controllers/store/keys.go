@@ -14,6 +14,8 @@ import (
 
 func pluginTargets(p *model.Plugin) []model.TargetRef { return p.Targets }
 
+func policyTargets(p *model.MeshPolicy) []model.TargetRef { return p.Targets }
+
 // untargetedIn is the namespace of a plugin that reaches Gateways by its selector, or by having no target at all.
 func untargetedIn(p *model.Plugin) []string {
 	if len(p.Targets) > 0 {

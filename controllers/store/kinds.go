@@ -29,6 +29,9 @@ const (
 	KindNamespace        Kind = "Namespace"
 	KindSecret           Kind = "Secret"
 	KindEndpointSlice    Kind = "EndpointSlice"
+	// The two kinds of MeshPolicy.
+	KindAuthorizationPolicy   Kind = "AuthorizationPolicy"
+	KindRequestAuthentication Kind = "RequestAuthentication"
 )
 
 // Ref names one stored object. Namespace is "" for GatewayClass and Namespace.
@@ -57,6 +60,8 @@ type Event struct {
 func RefOf(object any) (Ref, error) {
 	switch o := object.(type) {
 	case *model.Plugin:
+		return Ref{Kind(o.Kind), o.NamespacedName()}, nil
+	case *model.MeshPolicy:
 		return Ref{Kind(o.Kind), o.NamespacedName()}, nil
 	case *gatewayv1.Gateway:
 		return ref(KindGateway, o), nil

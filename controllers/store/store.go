@@ -22,10 +22,12 @@ type Store struct {
 	namespaces *named[corev1.Namespace]
 	secrets    *named[corev1.Secret]
 	slices     *named[discoveryv1.EndpointSlice]
+	policies   *table[model.Key, model.MeshPolicy]
 
 	pluginsByTarget   *by[model.TargetRef, model.Plugin]
 	untargetedPlugins *by[string, model.Plugin]
 	pluginsBySecret   *by[types.NamespacedName, model.Plugin]
+	policiesByTarget  *by[model.TargetRef, model.MeshPolicy]
 
 	gatewaysByClass     *by[string, gatewayv1.Gateway]
 	gatewaysBySecret    *by[types.NamespacedName, gatewayv1.Gateway]
@@ -55,10 +57,12 @@ func New() *Store {
 		namespaces: newNamed(KindNamespace, sameNamespace),
 		secrets:    newNamed(KindSecret, sameSecret),
 		slices:     newNamed(KindEndpointSlice, sameSlice),
+		policies:   newTable(policyKey, comparePolicies, samePolicy),
 	}
 	s.pluginsByTarget = addIndex(s.plugins, pluginTargets)
 	s.untargetedPlugins = addIndex(s.plugins, untargetedIn)
 	s.pluginsBySecret = addIndex(s.plugins, PullSecrets)
+	s.policiesByTarget = addIndex(s.policies, policyTargets)
 	s.gatewaysByClass = addIndex(s.gateways, gatewayClassOf)
 	s.gatewaysBySecret = addIndex(s.gateways, CertificateSecrets)
 	s.gatewaysBySecretsIn = addIndex(s.gateways, certificateNamespaces)
@@ -98,6 +102,8 @@ func (s *Store) Put(object any) (old any, changed bool, err error) {
 		old, changed = put(s.secrets, o)
 	case *discoveryv1.EndpointSlice:
 		old, changed = put(s.slices, o)
+	case *model.MeshPolicy:
+		old, changed = put(s.policies, o)
 	default:
 		_, err = RefOf(object)
 	}
@@ -127,6 +133,8 @@ func (s *Store) Delete(ref Ref) (old any) {
 		return remove(s.secrets, ref.NamespacedName)
 	case KindEndpointSlice:
 		return remove(s.slices, ref.NamespacedName)
+	case KindAuthorizationPolicy, KindRequestAuthentication:
+		return remove(s.policies, model.Key{Kind: string(ref.Kind), Namespace: ref.Namespace, Name: ref.Name})
 	}
 	return nil
 }

@@ -45,15 +45,24 @@ func newNamed[T any](kind Kind, same func(a, b *T) bool) *named[T] {
 }
 
 func namespaceOf[T any](o *T) string {
-	if p, ok := any(o).(*model.Plugin); ok {
-		return p.Namespace
+	switch o := any(o).(type) {
+	case *model.Plugin:
+		return o.Namespace
+	case *model.MeshPolicy:
+		return o.Namespace
 	}
 	return any(o).(metav1.Object).GetNamespace()
 }
 
 func pluginKey(p *model.Plugin) model.Key { return p.Key }
 
-func comparePlugins(a, b *model.Plugin) int {
+func comparePlugins(a, b *model.Plugin) int { return compareKeys(a.Key, b.Key) }
+
+func policyKey(p *model.MeshPolicy) model.Key { return p.Key }
+
+func comparePolicies(a, b *model.MeshPolicy) int { return compareKeys(a.Key, b.Key) }
+
+func compareKeys(a, b model.Key) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 }
 

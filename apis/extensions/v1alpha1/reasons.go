@@ -26,6 +26,9 @@ const (
 	// ConditionAffected says on a Gateway, Service or ServiceEntry that plugins are attached to it (GEP-713). It is
 	// removed when the last one leaves.
 	ConditionAffected = "wasmpoint.dev/WasmPluginAffected"
+	// ConditionPoliciesEnforced is False on a Gateway of ours while AuthorizationPolicies or RequestAuthentications of Istio
+	// concern it or the Services of a waypoint: Istio's waypoint would enforce them, stock Envoy does not. There is no True.
+	ConditionPoliciesEnforced = "wasmpoint.dev/PoliciesEnforced"
 	// ConditionWaypointBound is Istio's word on a Service or ServiceEntry that istio.io/use-waypoint sends to a waypoint.
 	// wasmpoint writes it for waypoints of its own classes, where istiod does not.
 	ConditionWaypointBound = "istio.io/WaypointBound"
@@ -138,6 +141,9 @@ const (
 
 // ReasonPluginsAttached is used with wasmpoint.dev/WasmPluginAffected=True.
 const ReasonPluginsAttached = "PluginsAttached"
+
+// ReasonNotSupported is used with wasmpoint.dev/PoliciesEnforced=False.
+const ReasonNotSupported = "NotSupported"
 
 // ReasonWaypointAccepted is used with istio.io/WaypointBound=True, as by Istio.
 const ReasonWaypointAccepted = "WaypointAccepted"
