@@ -66,6 +66,7 @@ func bindControllerFlags(f *pflag.FlagSet, c *cluster.Config) {
 	f.BoolVar(&c.ClassAliases, "class-aliases", c.ClassAliases, "program Gateways of the classes istio and istio-waypoint too; not beside an istiod")
 	f.StringVar(&c.DataDir, "data-dir", c.DataDir, "where fetched modules are kept")
 	f.StringVar(&c.ModuleDir, "module-dir", c.ModuleDir, "the folder below which file:// URLs may name modules (default: no files)")
+	f.StringSliceVar(&c.HostEnv, "host-env", c.HostEnv, "the variables of proxies that plugins may read, NAME or PREFIX*; may be repeated")
 	f.DurationVar(&c.WaitForModule.Duration, "wait-for-module", c.WaitForModule.Duration, "how long a new plugin waits for its module before its fail strategy acts")
 	f.DurationVar(&c.StaleAfter.Duration, "stale-after", c.StaleAfter.Duration, "how long the API server may be silent before this replica takes no new proxies and pushes nothing")
 	f.StringVar(&c.WaypointListen, "waypoint-listen", c.WaypointListen, "where waypoints take connections: loopback (ztunnel hands them over) or pod")

@@ -41,6 +41,7 @@ func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 		`moduleDir "x": name a folder by its absolute path`:           {"--module-dir", "x"},
 		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
 		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},
+		`hostEnv[1] "a-b": name a variable`:                           {"--host-env", "A*,a-b"},
 		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},
 	} {
 		code, _, errs := command(append([]string{"controller", "--data-dir", t.TempDir(), "--tls=false"}, args...)...)

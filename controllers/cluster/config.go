@@ -42,6 +42,9 @@ type Config struct {
 	DataDir string `json:"dataDir,omitempty"`
 	// ModuleDir is the folder below which file:// URLs may name modules; "": no files. Every replica needs the same files.
 	ModuleDir string `json:"moduleDir,omitempty"`
+	// HostEnv are the variables of proxies that plugins may read (valueFrom HOST), by name; a * at the end stands for any
+	// rest. A Gateway's owner decides besides which other namespaces may (wasmpoint.dev/allow-host-env-from).
+	HostEnv []string `json:"hostEnv,omitempty"`
 	// WaitForModule is how long a new plugin waits for its module before its fail strategy acts.
 	WaitForModule metav1.Duration `json:"waitForModule,omitempty"`
 	// StaleAfter is how long the API server may be silent before a replica takes no new proxies and pushes nothing; at least
@@ -130,8 +133,8 @@ func Default() Config {
 	return Config{
 		RootNamespace: "istio-system", DataDir: "/var/lib/wasmpoint",
 		WaitForModule: metav1.Duration{Duration: 30 * time.Second}, StaleAfter: metav1.Duration{Duration: 30 * time.Second},
-		WaypointListen: "loopback",
-		XDS:            Listen{":15010"}, Modules: Listen{":15011"},
+		WaypointListen: "loopback", HostEnv: []string{"POD_NAME", "POD_NAMESPACE", "HOSTNAME"},
+		XDS: Listen{":15010"}, Modules: Listen{":15011"},
 		Peers:        Peers{Address: ":15012", Service: "wasmpoint-peers"},
 		Provisioning: Provisioning{Enabled: true, Image: DefaultProxyImage},
 		Metrics:      Listen{":15014"}, Health: Listen{":15021"}, Admin: Listen{admin.DefaultAddress},
@@ -168,6 +171,8 @@ func plainer(err error) error {
 	}
 	return errors.New(strings.TrimPrefix(text, "json: "))
 }
+
+var hostEnv = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\*?|\*)$`)
 
 // Complete fills in what depends on the environment, and checks everything; the error names the field.
 func (c *Config) Complete(env func(string) string, hostname func() (string, error)) error {
@@ -208,6 +213,11 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 		return fmt.Errorf("staleAfter %s: must be at least %s: when a leader crashes, its Lease stands still for up to %s", c.StaleAfter.Duration, minStaleAfter, leaseDuration+retryPeriod)
 	case c.LeaderElection.Enabled && c.LeaderElection.LeaseName == "":
 		return errors.New("leaderElection.leaseName is empty")
+	}
+	for i, name := range c.HostEnv {
+		if !hostEnv.MatchString(name) {
+			return fmt.Errorf("hostEnv[%d] %q: name a variable, such as POD_NAME, or a beginning with a *, such as APP_*", i, name)
+		}
 	}
 	for from, to := range c.Mirrors {
 		if from == "" || to == "" {

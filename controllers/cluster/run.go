@@ -154,7 +154,7 @@ func (r *replica) make(ctx context.Context) error {
 	r.engine, err = engine.New(engine.Options{
 		Attach:  attach.Config{RootNamespace: c.RootNamespace, ClassAliases: r.aliases()},
 		Modules: r.modules, Hub: r.hub, Registry: r.registry, LastGood: r.good, Logger: r.log,
-		WaitForModule: c.WaitForModule.Duration, Remember: remember, Linger: linger,
+		WaitForModule: c.WaitForModule.Duration, HostEnv: c.HostEnv, Remember: remember, Linger: linger,
 		OnStatus: func(d status.Dirty) { r.publisher.Dirty(d) },
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // apply takes a batch in and rebuilds what it touches, and nothing else.
 func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	e.dropReplaced(events)
+	e.forbidHostEnv(events)
 	e.supersede(events)
 	changes, err := e.tracker.Apply(events...)
 	if err != nil {
@@ -100,7 +101,9 @@ func (e *Engine) supersede(events []store.Event) {
 		if s := e.plugins[p.Key]; s != nil {
 			before = s.plugin
 		} else if kept := e.keptOf(p); len(kept) > 0 {
-			before = kept[0].Restore()
+			if before = kept[0].Restore(); before.Wasm != nil && e.forbidden(before.Wasm.Env) >= 0 {
+				before = nil // what was allowed then is not now
+			}
 		}
 		events[i].Object = model.Supersede(before, p)
 	}

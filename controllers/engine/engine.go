@@ -42,6 +42,9 @@ type Options struct {
 	LastGood LastGood
 	// WaitForModule is how long a plugin waits for its first fetch before its fail strategy acts; 30 s by default.
 	WaitForModule time.Duration
+	// HostEnv are the variables of proxies that plugins may read (valueFrom HOST), by name; a * at the end stands for any
+	// rest. None: no variable.
+	HostEnv []string
 	// OnChange is called from the loop when something that Snapshot tells may have changed; it must not block.
 	OnChange func()
 	// OnStatus is called from the loop with everything whose status may be another than before; it must not block. Nil: nobody

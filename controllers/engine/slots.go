@@ -294,7 +294,7 @@ func (e *Engine) entries(scope model.Scope, plugins []*model.Plugin) []build.Ent
 // fits tells whether a last good variant may stand in a plugin's place at a Gateway.
 func (e *Engine) fits(p *model.Plugin, v *build.Variant, gateway types.NamespacedName) bool {
 	gw := e.store.Gateway(gateway)
-	if gw == nil || v.Network != (p.Type == model.TypeNetwork) {
+	if gw == nil || v.Network != (p.Type == model.TypeNetwork) || e.forbidden(v.Env) >= 0 {
 		return false
 	}
 	hostEnv := slices.ContainsFunc(v.Env, func(env model.EnvVar) bool { return env.FromHost })

@@ -110,6 +110,7 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 		return nil, err
 	}
 	s.engine, err = engine.New(engine.Options{
+		HostEnv: []string{"*"}, // proxies on the user's own machine
 		Attach:  attach.Config{RootNamespace: o.RootNamespace, ClassAliases: aliases(o)},
 		Modules: s.modules, Hub: hub, Registry: s.registry,
 		LastGood: engine.FileLastGood{Path: filepath.Join(o.DataDir, "last-good.json")},
