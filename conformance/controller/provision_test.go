@@ -353,9 +353,7 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "$(POD_NAME)", pod.Name)
 	}
-	// The testbed says the file and the log level itself, and Envoy wants each of them once.
-	args = slices.DeleteFunc(args[2:], func(a string) bool { return a == "--disable-hot-restart" || a == "--log-level" || a == "warning" })
-	testbed.StartEnvoy(t, []byte(config), args...)
+	testbed.StartEnvoy(t, []byte(config), args[2:]...) // the testbed says the file itself
 	w.eventually("the kubelet's question is answered", func() (bool, string) {
 		code, body := get(fmt.Sprintf("http://127.0.0.1:%d/ready", ready))
 		return code == 200, body

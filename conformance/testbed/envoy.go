@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ type Envoy struct {
 	exitErr error
 }
 
-// StartEnvoy runs Envoy with the given bootstrap and stops it when the test ends. A failed test prints the end of its log.
+// StartEnvoy runs Envoy with the given bootstrap, and stops it when the test ends; args go before the usual ones. A failed test prints the end of its log.
 func StartEnvoy(t testing.TB, bootstrap []byte, args ...string) *Envoy {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bootstrap.json")
@@ -47,10 +48,15 @@ func StartEnvoy(t testing.TB, bootstrap []byte, args ...string) *Envoy {
 		t.Fatal(err)
 	}
 	e := &Envoy{t: t, log: &Text{}, exited: make(chan struct{})}
-	e.cmd = exec.Command(EnvoyPath(t), append([]string{
-		"-c", path, "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning", "--component-log-level", "wasm:info",
-		"--drain-time-s", "1",
-	}, args...)...)
+	all := append([]string{"-c", path}, args...)
+	for _, usual := range [][]string{ // Envoy wants each flag once
+		{"--disable-hot-restart"}, {"--concurrency", "2"}, {"--log-level", "warning"}, {"--component-log-level", "wasm:info"}, {"--drain-time-s", "1"},
+	} {
+		if !slices.Contains(args, usual[0]) {
+			all = append(all, usual...)
+		}
+	}
+	e.cmd = exec.Command(EnvoyPath(t), all...)
 	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
 	if err := Spawn(e.cmd); err != nil {
 		t.Fatal(err)

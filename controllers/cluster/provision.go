@@ -76,6 +76,7 @@ func (r *replica) facts() provision.Facts {
 	}
 	if r.authority != nil {
 		f.TLS = &bootstrap.TLS{CA: r.authority.CAPEM(), Name: r.authority.ServerName()}
+		f.DrainKey = r.authority.DrainKey()
 	}
 	return f
 }

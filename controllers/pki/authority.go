@@ -65,6 +65,9 @@ func (a *Authority) ModuleKeys() (current, former []byte) {
 	return a.current().moduleKey, former
 }
 
+// DrainKey is the key of the secrets by which kubelets end proxies (package provision).
+func (a *Authority) DrainKey() []byte { return a.current().drainKey }
+
 // Server is the configuration of our xDS and module servers: TLS 1.2 or later, HTTP/2 and HTTP/1.1, with a certificate
 // that renews itself. names (host names or addresses) stand in it beside those of our Services. A client may show a
 // certificate, which then must be one of the CA for clients.

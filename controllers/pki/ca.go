@@ -27,8 +27,8 @@ type ca struct {
 	// signer is the certificate that belongs to key: what is signed with.
 	signer *x509.Certificate
 	key    crypto.Signer
-	// moduleKey is derived from key.
-	moduleKey []byte
+	// moduleKey and drainKey are derived from key.
+	moduleKey, drainKey []byte
 }
 
 // Generate makes a CA: an ECDSA P-256 key and a self-signed certificate that is valid for ten years, as PEM.
@@ -98,6 +98,9 @@ func readCA(certPEM, keyPEM []byte, now time.Time) (*ca, error) {
 	}
 	out.key = key
 	if out.moduleKey, err = derive(key, "wasmpoint module addresses"); err != nil {
+		return nil, err
+	}
+	if out.drainKey, err = derive(key, "wasmpoint drain secrets"); err != nil {
 		return nil, err
 	}
 	public, err := x509.MarshalPKIXPublicKey(key.Public())

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -112,6 +113,8 @@ func (p *plan) envoyContainer() corev1.Container {
 		Args: []string{
 			"--config-path", bootstrapDir + "/" + bootstrapFile, "--service-node", "$(POD_NAME)",
 			"--disable-hot-restart", "--log-level", p.logLevel,
+			// Once it drains, every answer says that its connection ends; the listeners stay open to the end.
+			"--drain-strategy", "immediate", "--drain-time-s", strconv.FormatInt(p.drainSeconds+endSeconds, 10),
 		},
 		Env: []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"},
@@ -132,9 +135,13 @@ func (p *plan) envoyContainer() corev1.Container {
 			{Name: "tmp", MountPath: "/tmp"},
 		},
 	}
-	if p.drainSeconds > 0 {
-		// While the Pod ends, its endpoints are taken out everywhere; until then it goes on serving. The image has no shell, so
-		// it is the kubelet that waits.
+	// While the Pod ends, its endpoints are taken out everywhere; until then it goes on serving. The kubelet asks it to drain,
+	// and waits for the answer.
+	if drain := p.drain(); drain != nil {
+		c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: drain.Path(), Port: intstr.FromString("ready"), Scheme: corev1.URISchemeHTTP,
+		}}}
+	} else if p.drainSeconds > 0 {
 		c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: p.drainSeconds}}}
 	}
 	for _, at := range p.ports() {

@@ -48,6 +48,9 @@ type Facts struct {
 	XDS, Modules string
 	// TLS is how both are spoken to; nil means plain text.
 	TLS *bootstrap.TLS
+	// DrainKey is the controller's secret from which each Gateway's is made, by which its proxies let themselves be ended
+	// (bootstrap.Drain). Nil: they are not told before they are ended.
+	DrainKey []byte
 }
 
 // Input is what one Gateway's objects depend on.

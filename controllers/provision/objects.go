@@ -1,9 +1,14 @@
 package provision
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,8 +69,20 @@ func (p *plan) envoy() ([]byte, error) {
 	name := types.NamespacedName{Namespace: p.Gateway.Namespace, Name: p.Gateway.Name}
 	return bootstrap.JSON(bootstrap.Config{
 		ID: name.String(), Gateway: name, XDS: p.Facts.XDS, Modules: p.Facts.Modules, TLS: p.Facts.TLS, TokenFile: TokenFile,
-		Admin: fmt.Sprintf("127.0.0.1:%d", AdminPort), Ready: fmt.Sprintf("0.0.0.0:%d", ReadyPort),
+		Admin: fmt.Sprintf("127.0.0.1:%d", AdminPort), Ready: fmt.Sprintf("0.0.0.0:%d", ReadyPort), Drain: p.drain(),
 	})
+}
+
+// drain is how the Gateway's proxies end; nil: without a word.
+func (p *plan) drain() *bootstrap.Drain {
+	if p.drainSeconds == 0 || p.Facts.DrainKey == nil {
+		return nil
+	}
+	mac := hmac.New(sha256.New, p.Facts.DrainKey)
+	_, _ = io.WriteString(mac, p.Gateway.Namespace+"/"+p.Gateway.Name+"/"+string(p.Gateway.UID)) // a hash takes everything
+	return &bootstrap.Drain{
+		Secret: base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16]), For: time.Duration(p.drainSeconds) * time.Second,
+	}
 }
 
 // meta is what all objects have. Ours goes before the owner's labels, because the rules and the counts go by it.

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.out.yaml anew")
 
-var facts = Facts{Image: "registry.example/envoy:usual", XDS: "wasmpoint.wasmpoint-system.svc:15010", Modules: "wasmpoint.wasmpoint-system.svc:15011"}
+var facts = Facts{Image: "registry.example/envoy:usual", XDS: "wasmpoint.wasmpoint-system.svc:15010", Modules: "wasmpoint.wasmpoint-system.svc:15011", DrainKey: []byte("key")}
 
 // world reads a Gateway, and two ConfigMaps if there are any: the class's and its own.
 func world(t *testing.T, path string) Input {

@@ -57,6 +57,8 @@ type Config struct {
 	Admin string
 	// Ready is where the proxy tells everybody whether it is ready, GET /ready, and nothing else; "" means nowhere.
 	Ready string
+	// Drain lets the kubelet end the proxy gently, on the address of Ready; nil: nobody can.
+	Drain *Drain
 	// Metadata are further entries of the node's metadata.
 	Metadata map[string]string
 }

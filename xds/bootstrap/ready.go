@@ -25,25 +25,29 @@ func (c Config) addReady(static *bootstrapv3.Bootstrap_StaticResources, admin *c
 	if err != nil {
 		return err
 	}
-	router, err := anypb.New(&routerv3.Router{})
+	routes := []*routev3.Route{{
+		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: "/ready"}},
+		Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: names.AdminCluster}}},
+	}}
+	var filters []*hcmv3.HttpFilter
+	if c.Drain != nil {
+		route, own, err := c.Drain.resources()
+		if err != nil {
+			return err
+		}
+		routes, filters = append(routes, route), own
+	}
+	router, err := httpFilter("envoy.filters.http.router", &routerv3.Router{})
 	if err != nil {
-		return fmt.Errorf("bootstrap: %w", err)
+		return err
 	}
 	manager, err := anypb.New(&hcmv3.HttpConnectionManager{
 		StatPrefix: names.ReadyListener, CodecType: hcmv3.HttpConnectionManager_HTTP1,
 		RequestHeadersTimeout: durationpb.New(5 * time.Second),
-		HttpFilters: []*hcmv3.HttpFilter{{
-			Name: "envoy.filters.http.router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: router},
-		}},
+		HttpFilters:           append(filters, router),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
-			Name: names.ReadyListener,
-			VirtualHosts: []*routev3.VirtualHost{{
-				Name: "ready", Domains: []string{"*"},
-				Routes: []*routev3.Route{{
-					Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: "/ready"}},
-					Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: names.AdminCluster}}},
-				}},
-			}},
+			Name:         names.ReadyListener,
+			VirtualHosts: []*routev3.VirtualHost{{Name: "ready", Domains: []string{"*"}, Routes: routes}},
 		}},
 	})
 	if err != nil {
