@@ -47,7 +47,7 @@ func main() {
 	flag.Parse()
 	log.SetLogger(logr.Discard()) // or controller-runtime complains that nobody did
 	if b.rows = strings.Split(*rows, ","); *rows == "" {
-		b.rows = strings.Split("1,2,3,4,5,6,7,8", ",")
+		b.rows = strings.Split("1,2,3,4,5,6,7,8,9,10,11", ",")
 	}
 	var err error
 	if b.any("1", "2", "3", "4", "5", "6") {
@@ -55,6 +55,9 @@ func main() {
 	}
 	if err == nil && b.any("7", "8") {
 		err = b.run(b.bigWorld)
+	}
+	if err == nil && b.any("9", "10", "11") {
+		err = b.run(b.mesh)
 	}
 	b.table.print(os.Stdout)
 	if err != nil {

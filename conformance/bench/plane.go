@@ -46,6 +46,7 @@ type plane struct {
 	command func() *exec.Cmd
 	ready   func() bool
 	addr    string
+	modules string
 	dial    []grpc.DialOption
 }
 
@@ -53,14 +54,14 @@ type plane struct {
 func (w *world) product(binary string, secure bool) *plane {
 	dir := w.h.TempDir()
 	address := func() string { return testbed.Address(testbed.FreePort(w.h)) }
-	xds, health, admin := address(), address(), address()
+	xds, modules, health, admin := address(), address(), address(), address()
 	flags := []string{
 		"controller", "--kubeconfig=" + w.KubeconfigFor(own, "wasmpoint"), "--namespace=" + own, "--replica=bench", "--data-dir=" + dir,
-		"--xds-addr=" + xds, "--modules-addr=" + address(), "--peers-addr=" + address(), "--health-addr=" + health,
+		"--xds-addr=" + xds, "--modules-addr=" + modules, "--peers-addr=" + address(), "--health-addr=" + health,
 		"--admin-addr=" + admin, "--metrics-addr=0", "--leader-elect=true", "--tls=" + strconv.FormatBool(secure),
 		"--proxy-authentication=none", // what it costs has a benchmark of its own (controllers/identity)
 	}
-	p := &plane{w: w, name: "wasmpoint", plugin: "ours", addr: xds, admin: admin, log: filepath.Join(dir, "log")}
+	p := &plane{w: w, name: "wasmpoint", plugin: "ours", addr: xds, modules: modules, admin: admin, log: filepath.Join(dir, "log")}
 	p.command = func() *exec.Cmd { return exec.Command(binary, flags...) }
 	p.ready = func() bool {
 		response, err := http.Get("http://" + health + "/readyz")
@@ -172,9 +173,10 @@ type usage struct {
 }
 
 // usage reads /proc (proc_pid_stat(5), proc_pid_status(5)).
-func (p *plane) usage() usage {
-	h := p.w.h
-	dir := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
+func (p *plane) usage() usage { return usageOf(p.w.h, p.cmd.Process.Pid) }
+
+func usageOf(h *host, pid int) usage {
+	dir := fmt.Sprintf("/proc/%d/", pid)
 	stat, err := os.ReadFile(dir + "stat")
 	h.check(err)
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third field on
