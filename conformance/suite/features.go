@@ -43,6 +43,8 @@ const (
 	NetworkPlugins features.FeatureName = "network-plugins"
 	// PrinterColumns: what kubectl get and kubectl wait need.
 	PrinterColumns features.FeatureName = "printer-columns"
+	// Provisioning: the proxies of a Gateway are made by the controller.
+	Provisioning features.FeatureName = "provisioning"
 	// PullSecret: imagePullSecret.
 	PullSecret features.FeatureName = "pull-secret"
 	// TargetConditions: the condition on objects that plugins are attached to.
@@ -67,7 +69,7 @@ var Profiles = []Profile{
 		Core: []features.FeatureName{AttachToGateway, Ordering, StatusAncestors, FailClose},
 		Extended: []features.FeatureName{
 			AttachBySelector, AttachByGatewayClass, FailOpen, HTTPRoutes, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest,
-			NetworkPlugins, PrinterColumns, PullSecret, TargetConditions, TLSListeners,
+			NetworkPlugins, PrinterColumns, Provisioning, PullSecret, TargetConditions, TLSListeners,
 		},
 	},
 	{
