@@ -28,7 +28,7 @@ type Suite struct {
 	Options
 	// run is in the name of everything that the suite makes in the cluster.
 	run      string
-	client   client.Client
+	client   client.WithWatch
 	registry *registrytest.Server
 	urls     map[string]string
 	ca       []byte
