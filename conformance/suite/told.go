@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,20 @@ func (p *Proxy) Config() (text string) {
 		return err == nil && strings.Contains(text, `"configs"`), fmt.Sprint(err)
 	})
 	return text
+}
+
+// Stat is a counter or gauge of the Envoy.
+func (p *Proxy) Stat(name string) int {
+	p.w.t.Helper()
+	text, err := body(&http.Client{Timeout: p.w.Timeouts.Request}, "http://"+p.admin+"/stats?filter=^"+regexp.QuoteMeta(name)+"$")
+	must(p.w.t, err)
+	value, is := strings.CutPrefix(strings.TrimSpace(text), name+": ")
+	if !is {
+		p.w.t.Fatalf("proxy %s has no stat %s: %q", p.Name, name, text)
+	}
+	number, err := strconv.Atoi(value)
+	must(p.w.t, err)
+	return number
 }
 
 func body(hc *http.Client, url string) (string, error) {
