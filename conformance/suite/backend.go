@@ -61,9 +61,13 @@ func (w *World) listen(ip string, port int32) net.Listener {
 	return l
 }
 
-// Gateway is HOST:PORT of a listener of a Gateway ("name" or "namespace/name").
+// Gateway is HOST:PORT of a listener of a Gateway ("name" or "namespace/name"). Where the controller makes the proxies, it
+// waits for the address.
 func (w *World) Gateway(name string, port int) string {
 	w.t.Helper()
+	if w.onNode {
+		return w.at(w.published(name), name, port)
+	}
 	return w.at(w.gateways[w.of(named(name))], name, port)
 }
 

@@ -22,7 +22,7 @@ func (s *Suite) connect(t *testing.T) {
 	config, err := clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
 	must(t, err)
 	config.QPS, config.UserAgent = -1, "wasmpoint-conformance"
-	s.client, err = client.New(config, client.Options{Scheme: testcluster.Scheme()})
+	s.client, err = client.NewWithWatch(config, client.Options{Scheme: testcluster.Scheme()})
 	must(t, err)
 	d, err := discovery.NewDiscoveryClientForConfig(config)
 	must(t, err)

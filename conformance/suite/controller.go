@@ -36,7 +36,8 @@ func (s *Suite) startController(t *testing.T) {
 	cmd := exec.Command(binary, "controller",
 		"--kubeconfig", s.kubeconfigFor(t, s.systemNamespace(), "wasmpoint"), "--namespace", s.systemNamespace(),
 		"--root-namespace", s.rootNamespace(), "--replica", "conformance", "--data-dir", filepath.Join(dir, "data"),
-		"--wait-for-module", s.Timeouts.Module.String(), "--waypoint-listen", "pod", "--kube-api-qps", "-1", "--provisioning=false", // the suite makes the proxies
+		"--wait-for-module", s.Timeouts.Module.String(), "--kube-api-qps", "-1",
+		fmt.Sprintf("--provisioning=%t", s.node != nil), // the Pods of another cluster could not reach this controller
 		"--log-format", "text", "--log-level", "debug")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	must(t, cmd.Start())

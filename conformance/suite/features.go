@@ -43,10 +43,16 @@ const (
 	NetworkPlugins features.FeatureName = "network-plugins"
 	// PrinterColumns: what kubectl get and kubectl wait need.
 	PrinterColumns features.FeatureName = "printer-columns"
+	// Provisioning: the proxies of a Gateway are made by the controller.
+	Provisioning features.FeatureName = "provisioning"
+	// ProxyIdentity: who is a proxy, and what it may ask for.
+	ProxyIdentity features.FeatureName = "proxy-identity"
 	// PullSecret: imagePullSecret.
 	PullSecret features.FeatureName = "pull-secret"
 	// TargetConditions: the condition on objects that plugins are attached to.
 	TargetConditions features.FeatureName = "target-conditions"
+	// Tenants: what plugins of other namespaces may not do.
+	Tenants features.FeatureName = "tenants"
 	// TLSListeners: plugins behind a listener with a certificate.
 	TLSListeners features.FeatureName = "tls-listeners"
 	// WaypointBinding: which waypoint a Service uses, and what is said about it.
@@ -67,15 +73,15 @@ var Profiles = []Profile{
 		Core: []features.FeatureName{AttachToGateway, Ordering, StatusAncestors, FailClose},
 		Extended: []features.FeatureName{
 			AttachBySelector, AttachByGatewayClass, FailOpen, HTTPRoutes, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest,
-			NetworkPlugins, PrinterColumns, PullSecret, TargetConditions, TLSListeners,
+			NetworkPlugins, PrinterColumns, Provisioning, ProxyIdentity, PullSecret, TargetConditions, TLSListeners,
 		},
 	},
 	{
 		Name: "WASMPOINT-WAYPOINT",
 		Core: []features.FeatureName{AttachToWaypoint, AttachToService, Ordering, StatusAncestors, FailClose},
 		Extended: []features.FeatureName{
-			AttachByGatewayClass, FailOpen, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest, NetworkPlugins, TargetConditions,
-			WaypointBinding,
+			AttachByGatewayClass, FailOpen, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest, NetworkPlugins, Provisioning,
+			ProxyIdentity, TargetConditions, Tenants, WaypointBinding,
 		},
 	},
 }

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/node"
@@ -72,27 +71,23 @@ func (w *World) Bootstrap(gateway string) {
 }
 
 // PodsOf waits until a Gateway has exactly n Pods on the node, all of them ready, and gives them.
-func (w *World) PodsOf(gateway string, n int) []corev1.Pod {
+func (w *World) PodsOf(gateway string, n int) (pods []corev1.Pod) {
 	w.t.Helper()
-	key := w.of(named(gateway))
-	var list corev1.PodList
-	eventually(w.t, w.Timeouts.Ready, fmt.Sprintf("Gateway %s has %d ready Pods", key, n), func() (bool, string) {
-		must(w.t, w.client.List(context.Background(), &list, client.InNamespace(key.Namespace), client.MatchingLabels{ext.LabelGatewayName: key.Name}))
+	w.Eventually(fmt.Sprintf("Gateway %s has %d ready Pods", gateway, n), func() string {
+		pods = w.pods(gateway)
 		ready := 0
 		var why []string
-		for _, p := range list.Items {
-			for _, c := range p.Status.Conditions {
-				if c.Type != corev1.PodReady {
-					continue
-				}
-				if c.Status == corev1.ConditionTrue {
-					ready++
-				} else {
-					why = append(why, p.Name+": "+c.Message)
-				}
+		for i := range pods {
+			if isReady(&pods[i]) {
+				ready++
+			} else {
+				why = append(why, fmt.Sprintf("%s: %+v", pods[i].Name, pods[i].Status.Conditions))
 			}
 		}
-		return len(list.Items) == n && ready == n, fmt.Sprintf("%d Pods, %d ready: %s", len(list.Items), ready, strings.Join(why, "; "))
+		if len(pods) == n && ready == n {
+			return ""
+		}
+		return fmt.Sprintf("%d Pods, %d ready: %s", len(pods), ready, strings.Join(why, "; "))
 	})
-	return list.Items
+	return pods
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +13,6 @@ import (
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
-	"github.com/wasmpoint/wasmpoint/controllers/pki"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
@@ -33,6 +29,7 @@ type Proxy struct {
 	Name    string
 	gateway client.ObjectKey
 	envoy   *testbed.Envoy
+	admin   string
 }
 
 // Proxies makes n ready Pods of a Gateway ("name" or "namespace/name") and starts their Envoys.
@@ -80,41 +77,38 @@ func (w *World) PodOf(gateway string) *Proxy {
 	return p
 }
 
-// token asks for a token of the Pod, as the kubelet does for a projected volume, and gives the file with it.
-func (p *Proxy) token() string {
+// Token asks for a token of the Pod for an audience, as the kubelet does for a projected volume.
+func (p *Proxy) Token(audience string) string {
 	w := p.w
 	w.t.Helper()
 	pod := &corev1.Pod{}
 	must(w.t, w.client.Get(context.Background(), client.ObjectKey{Namespace: p.gateway.Namespace, Name: p.Name}, pod))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences:      []string{bootstrap.TokenAudience},
+		Audiences:      []string{audience},
 		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
 	}}
 	must(w.t, w.client.SubResource("token").Create(context.Background(), account, request))
-	file := filepath.Join(w.t.TempDir(), "token")
-	must(w.t, os.WriteFile(file, []byte(request.Status.Token), 0o600))
-	return file
+	return request.Status.Token
 }
 
-// Start starts the Pod's Envoy and waits until it has its configuration.
+// Start starts the Pod's Envoy with the Pod's token and waits until it has its configuration.
 func (p *Proxy) Start() {
+	p.w.t.Helper()
+	p.StartWith(Shows{Token: p.Token(bootstrap.TokenAudience)})
+	p.MustBeReady()
+}
+
+// MustBeReady waits until the Envoy has its configuration.
+func (p *Proxy) MustBeReady() {
 	w := p.w
 	w.t.Helper()
-	// A loopback address that nobody else has, because all proxies share this network.
-	admin := strings.Replace(w.address(), "10.", "127.", 1) + ":15000"
-	raw, err := bootstrap.JSON(bootstrap.Config{
-		ID: p.Name, Gateway: p.gateway, XDS: xdsAddress, Modules: modulesAddress, Admin: admin,
-		TLS: &bootstrap.TLS{CA: w.ca, Name: pki.ServerName(w.systemNamespace())}, TokenFile: p.token(),
-	})
-	must(w.t, err)
-	p.envoy = testbed.StartEnvoy(w.t, raw)
 	hc := &http.Client{Timeout: w.Timeouts.Request}
 	eventually(w.t, w.Timeouts.Ready, "proxy "+p.Name+" is ready", func() (bool, string) {
 		if !p.envoy.Running() {
 			w.t.Fatalf("proxy %s ended", p.Name)
 		}
-		code, _, err := testbed.Get(hc, "http://"+admin+"/ready")
+		code, _, err := testbed.Get(hc, "http://"+p.admin+"/ready")
 		return code == http.StatusOK, fmt.Sprint(code, " ", err)
 	})
 }

@@ -185,6 +185,10 @@ func (w *World) conditions(kind string, key client.ObjectKey) ([]metav1.Conditio
 		var s corev1.Service
 		err := w.client.Get(context.Background(), key, &s)
 		return s.Status.Conditions, 0, err
+	case "GatewayClass":
+		var c gatewayv1.GatewayClass
+		err := w.client.Get(context.Background(), client.ObjectKey{Name: key.Name}, &c)
+		return c.Status.Conditions, c.Generation, err
 	}
-	return nil, 0, fmt.Errorf("target kind %q: use Gateway or Service", kind)
+	return nil, 0, fmt.Errorf("target kind %q: use Gateway, GatewayClass or Service", kind)
 }

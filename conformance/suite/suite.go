@@ -28,7 +28,7 @@ type Suite struct {
 	Options
 	// run is in the name of everything that the suite makes in the cluster.
 	run      string
-	client   client.Client
+	client   client.WithWatch
 	registry *registrytest.Server
 	urls     map[string]string
 	ca       []byte
@@ -53,9 +53,7 @@ func Run(t *testing.T, o Options, all []Test) {
 	t.Run("behaviours", func(t *testing.T) {
 		for _, test := range tests {
 			t.Run(test.ShortName, func(t *testing.T) {
-				if !test.OnNode { // those of the node run first and by themselves: they start many Envoys
-					t.Parallel()
-				}
+				t.Parallel()
 				s.runOne(t, test)
 			})
 		}

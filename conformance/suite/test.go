@@ -16,8 +16,8 @@ type Test struct {
 	Features []features.FeatureName
 	// Manifests are files of Options.Manifests, applied before Test is called and taken away afterwards.
 	Manifests []string
-	// OnNode has the Pods of the test's Gateways run on the suite's node, as Deployments make them, and is left out in a
-	// cluster that is not the suite's own.
+	// OnNode has the controller make the proxies of the test's Gateways, whose Pods run on the suite's node; a Gateway that
+	// names a host in its addresses has those that the test makes. Left out in a cluster that is not the suite's own.
 	OnNode bool
 	// Test checks the behaviour.
 	Test func(t *testing.T, w *World)

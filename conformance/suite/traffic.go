@@ -48,8 +48,11 @@ type Answer struct {
 
 // Send sends a request, over a connection of its own.
 func (w *World) Send(r Request) (a Answer, err error) {
+	return w.send(r, &http.Transport{DisableKeepAlives: true})
+}
+
+func (w *World) send(r Request, transport *http.Transport) (a Answer, err error) {
 	scheme := "http"
-	transport := &http.Transport{DisableKeepAlives: true}
 	if r.TLS != "" {
 		scheme = "https"
 		transport.TLSClientConfig = &tls.Config{ServerName: r.TLS, InsecureSkipVerify: true}

@@ -80,7 +80,7 @@ func (w *World) Apply(step string) {
 	}
 }
 
-// complete puts an object into its namespace, and gives a Gateway the address that its proxies listen on.
+// complete puts an object into its namespace, and gives a Gateway whose proxies the suite runs the address that they listen on.
 func (w *World) complete(o *unstructured.Unstructured) {
 	switch o.GetKind() {
 	case "GatewayClass", "Namespace":
@@ -89,7 +89,7 @@ func (w *World) complete(o *unstructured.Unstructured) {
 	if o.GetNamespace() == "" {
 		o.SetNamespace(w.Namespace)
 	}
-	if o.GetKind() != "Gateway" || w.onNode { // a Pod listens on its own address
+	if o.GetKind() != "Gateway" || w.onNode { // its proxies are provisioned, unless its manifest names a host
 		return
 	}
 	key := client.ObjectKeyFromObject(o)
@@ -102,6 +102,7 @@ func (w *World) complete(o *unstructured.Unstructured) {
 	}
 	annotations[ext.AnnotationListenAddresses] = w.gateways[key]
 	o.SetAnnotations(annotations)
+	must(w.t, byHand(o, w.gateways[key]))
 }
 
 // Delete deletes the documents of a step.

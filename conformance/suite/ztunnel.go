@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -27,14 +26,14 @@ func (w *World) ztunnel(service types.NamespacedName, vip string, port int32) fu
 	pod := net.JoinHostPort(w.backends[service], strconv.Itoa(int(port)))
 	destination := netip.AddrPortFrom(netip.MustParseAddr(vip), uint16(port))
 	return func() (net.Conn, error) {
-		waypoint, err := w.waypoint(service)
+		dial, err := w.waypoint(service)
 		if err != nil {
 			return nil, err
 		}
-		if waypoint == "" {
+		if dial == nil {
 			return net.Dial("tcp", pod)
 		}
-		conn, err := net.Dial("tcp", net.JoinHostPort(waypoint, strconv.Itoa(waypointPort)))
+		conn, err := dial()
 		if err != nil {
 			return nil, err
 		}
@@ -46,38 +45,40 @@ func (w *World) ztunnel(service types.NamespacedName, vip string, port int32) fu
 	}
 }
 
-// waypoint is the address of the waypoint to which a Service is bound, "" for none.
-func (w *World) waypoint(key types.NamespacedName) (string, error) {
+// waypoint connects to the waypoint to which a Service is bound; nil: there is none.
+func (w *World) waypoint(key types.NamespacedName) (dial func() (net.Conn, error), err error) {
 	ctx := context.Background()
 	var service corev1.Service
 	if err := w.client.Get(ctx, key, &service); err != nil {
-		return "", err
+		return nil, err
 	}
 	bound := false
 	for _, c := range service.Status.Conditions {
 		bound = bound || c.Type == ext.ConditionWaypointBound && c.Status == "True"
 	}
 	if !bound {
-		return "", nil
+		return nil, nil
 	}
 	labels := service.Labels
 	if labels[ext.LabelUseWaypoint] == "" {
 		var namespace corev1.Namespace
 		if err := w.client.Get(ctx, types.NamespacedName{Name: key.Namespace}, &namespace); err != nil {
-			return "", err
+			return nil, err
 		}
 		labels = namespace.Labels
 	}
 	name := types.NamespacedName{Namespace: cmp.Or(labels[ext.LabelUseWaypointNamespace], key.Namespace), Name: labels[ext.LabelUseWaypoint]}
 	var gateway gatewayv1.Gateway
 	if err := w.client.Get(ctx, name, &gateway); err != nil {
-		return "", err
+		return nil, err
 	}
 	address := gateway.Annotations[ext.AnnotationListenAddresses]
-	if address == "" {
-		return "", fmt.Errorf("Gateway %s %w", name, errNoAddress)
+	if address == "" { // its proxies are on the node
+		return func() (net.Conn, error) { return w.intoPod(name) }, nil
 	}
-	return address, nil
+	return func() (net.Conn, error) {
+		return net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(waypointPort)))
+	}, nil
 }
 
 // clientIdentity is what ztunnel says of all clients of the suite.

@@ -14,13 +14,15 @@ import (
 // gatewayFacts are what the rules read of a Gateway and its class, apart from ingress listeners. Equal facts give equal
 // bindings, sets and verdicts.
 type gatewayFacts struct {
-	waypoint  bool
-	class     string
-	labels    map[string]string // its proxies'
-	allowLua  string
-	allowHost string
+	waypoint bool
+	class    string
+	labels   map[string]string // its proxies'
+	allows   allowance
 	meshFacts
 }
+
+// allowance is what plugins of other namespaces may do, as the annotations say.
+type allowance struct{ lua, hostEnv string }
 
 // meshFacts are those that bindings read.
 type meshFacts struct {
@@ -33,11 +35,10 @@ type meshFacts struct {
 
 func (r Rules) factsOf(gateway *gatewayv1.Gateway) gatewayFacts {
 	facts := gatewayFacts{
-		waypoint:  r.IsWaypoint(gateway),
-		class:     string(gateway.Spec.GatewayClassName),
-		labels:    ProxyLabels(gateway),
-		allowLua:  gateway.Annotations[extv1.AnnotationAllowLuaFrom],
-		allowHost: gateway.Annotations[extv1.AnnotationAllowHostEnvFrom],
+		waypoint: r.IsWaypoint(gateway),
+		class:    string(gateway.Spec.GatewayClassName),
+		labels:   ProxyLabels(gateway),
+		allows:   allowance{gateway.Annotations[extv1.AnnotationAllowLuaFrom], gateway.Annotations[extv1.AnnotationAllowHostEnvFrom]},
 	}
 	if facts.waypoint {
 		listener := r.MeshListener(gateway)
@@ -91,6 +92,9 @@ func (t *Tracker) gatewayChanged(name types.NamespacedName, was, is *gatewayStat
 		for _, key := range state.services {
 			for _, place := range t.services[key].places {
 				d.scopes.add(place.Scope)
+			}
+			if was == nil || is == nil || was.facts.allows != is.facts.allows { // otherwise the Service's binding says so, below
+				d.judge(t.store.PluginsTargeting(ServiceTarget(key))...)
 			}
 		}
 		t.judgeReaching(state.object, d)

@@ -185,6 +185,31 @@ func TestAFreedNetworkSlotGoesToTheNextPluginAndItsVerdictSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatTheOwnerAllowsJudgesThePluginsOfHisServicesAnew(t *testing.T) {
+	tracker := NewTracker(Config{})
+	shared := func() *gatewayv1.Gateway { return admitting(waypoint("infra/w"), gatewayv1.NamespacesFromAll, nil) }
+	script, reader := lua(plugin("shop/script", "Service:web")), hostEnv(plugin("shop/reader", "Service:web"))
+	if _, err := tracker.Apply(puts(shared(), svc("shop/web", http80, uses("w"), extv1.LabelUseWaypointNamespace+"=infra"), script, reader)...); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		gateway        *gatewayv1.Gateway
+		script, reader string
+	}{
+		{shared(), extv1.ReasonNotPermitted, extv1.ReasonNotPermitted},
+		{annotated(shared(), extv1.AnnotationAllowLuaFrom, "shop"), extv1.ReasonAccepted, extv1.ReasonNotPermitted},
+		{annotated(shared(), extv1.AnnotationAllowHostEnvFrom, "shop"), extv1.ReasonNotPermitted, extv1.ReasonAccepted},
+		{shared(), extv1.ReasonNotPermitted, extv1.ReasonNotPermitted},
+	} {
+		if _, err := tracker.Apply(puts(c.gateway)...); err != nil {
+			t.Fatal(err)
+		}
+		if s, r := tracker.Verdicts(script.Key)[0].Reason, tracker.Verdicts(reader.Key)[0].Reason; s != c.script || r != c.reader {
+			t.Errorf("with %v: %s and %s, want %s and %s", c.gateway.Annotations, s, r, c.script, c.reader)
+		}
+	}
+}
+
 func TestAClassWidePluginIsJudgedAnewWhenItsMatchChanges(t *testing.T) {
 	tracker := NewTracker(Config{})
 	p := func() *model.Plugin { return plugin("istio-system/p", "GatewayClass:wasmpoint") }

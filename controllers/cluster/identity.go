@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 
@@ -54,4 +55,18 @@ func (r *replica) sealed() (path func(digest string) string, handler func(http.H
 	}
 	s := seal.New(r.authority.ModuleKeys, metrics.ModuleRefused)
 	return s.Path, s.Handler
+}
+
+// tellCertificates logs and counts the clients that are refused because of their certificate. That ends the handshake, so
+// nobody else hears of them, and they hear no reason.
+func (r *replica) tellCertificates(c *tls.Config) {
+	verify := c.VerifyConnection
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		err := verify(s)
+		if err != nil {
+			metrics.ProxyRefused(identity.ReasonBadCert)
+			r.log.Warn("proxy refused", "certificate", identity.Shown(s.PeerCertificates[0]), "error", err)
+		}
+		return err
+	}
 }

@@ -130,6 +130,7 @@ func (r *replica) tls() (proxies, others, asking *tls.Config, err error) {
 	if proxies, err = r.authority.Server(); err != nil {
 		return nil, nil, nil, err
 	}
+	r.tellCertificates(proxies)
 	others, asking, err = r.authority.Peer()
 	return proxies, others, asking, err
 }

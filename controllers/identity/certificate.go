@@ -27,10 +27,7 @@ func certificate(ctx context.Context) *x509.Certificate {
 
 // gatewayOfCertificate is the Gateway that a certificate names.
 func gatewayOfCertificate(cert *x509.Certificate) (types.NamespacedName, error) {
-	var shown []string
-	for _, u := range cert.URIs {
-		shown = append(shown, u.String())
-	}
+	shown := Shown(cert)
 	if len(shown) == 1 {
 		rest, ok := strings.CutPrefix(shown[0], pki.GatewayURI)
 		if namespace, name, two := strings.Cut(rest, "/"); ok && two && namespace != "" && name != "" && !strings.Contains(name, "/") {
@@ -38,4 +35,12 @@ func gatewayOfCertificate(cert *x509.Certificate) (types.NamespacedName, error) 
 		}
 	}
 	return types.NamespacedName{}, refuse("the proxy's certificate is for %q, not for a Gateway; it needs exactly one URI of the form %sNAMESPACE/NAME", shown, pki.GatewayURI)
+}
+
+// Shown are the URIs in a certificate: whose it says to be.
+func Shown(cert *x509.Certificate) (uris []string) {
+	for _, u := range cert.URIs {
+		uris = append(uris, u.String())
+	}
+	return uris
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -55,6 +57,8 @@ func (b *Bridge) Close() error { return netlink.LinkDel(b.link) }
 type Sandbox struct {
 	network *os.File
 	link    string
+	// dials are those under way, which keep the namespace open.
+	dials sync.RWMutex
 }
 
 // Join makes a network namespace with a loopback interface, eth0 with the address, and a default route to the bridge.
@@ -87,6 +91,17 @@ func (b *Bridge) Join(address netip.Addr, sysctls map[string]string) (*Sandbox, 
 		return nil, errors.Join(fmt.Errorf("network of %s: %w", address, err), s.Close())
 	}
 	return s, nil
+}
+
+// Dial connects from inside the namespace, as a process of the Pod would: 127.0.0.1 is the Pod's own. The address is an IP.
+func (s *Sandbox) Dial(ctx context.Context, address netip.AddrPort) (conn net.Conn, err error) {
+	s.dials.RLock()
+	defer s.dials.RUnlock()
+	err = inNetwork(s.network, func() error { // for one address, a Dialer has no goroutine of its own
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address.String())
+		return err
+	})
+	return conn, err
 }
 
 // configure runs inside the namespace.
@@ -129,6 +144,8 @@ func (s *Sandbox) Close() error {
 			err = netlink.LinkDel(link)
 		}
 	}
+	s.dials.Lock()
+	defer s.dials.Unlock()
 	return errors.Join(err, s.network.Close())
 }
 

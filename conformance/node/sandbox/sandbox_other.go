@@ -5,6 +5,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"syscall"
 )
@@ -34,6 +35,9 @@ func (*Bridge) Join(netip.Addr, map[string]string) (*Sandbox, error) { return ni
 
 // Close has nothing to do.
 func (*Sandbox) Close() error { return errLinux }
+
+// Dial cannot be done here.
+func (*Sandbox) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, errLinux }
 
 // Start cannot be done here.
 func (*Sandbox) Start(Spec) (*Process, error) { return nil, errLinux }

@@ -16,7 +16,7 @@ func init() {
 		ShortName:   "GatewayDeployment",
 		Description: "The Pods of a Deployment with our bootstrap are a Gateway's proxies, reach the controller by its Service's name, and are counted as they come and go.",
 		Features:    []features.FeatureName{suite.AttachToGateway, suite.StatusAncestors},
-		Manifests:   []string{"base/edge.yaml", "gateway-deployment.yaml"},
+		Manifests:   []string{"gateway-deployment.yaml"},
 		OnNode:      true,
 		Test: func(t *testing.T, w *suite.World) {
 			w.Bootstrap("edge")

@@ -1,0 +1,50 @@
+package suite
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/wasmpoint/wasmpoint/conformance/echo"
+	traffic "github.com/wasmpoint/wasmpoint/conformance/load"
+)
+
+// loadRate is in requests per second: enough for one to be under way whenever something changes.
+const loadRate = 200
+
+// Load sends a request again and again until MustNotFail, each over a connection of its own, as a load balancer that spreads
+// connections sees many clients. Every answer has to be as wanted.
+func (w *World) Load(r Request, want Want) *traffic.Load {
+	w.t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	l := traffic.Start(traffic.Config{
+		Rate:    loadRate,
+		Client:  &http.Client{Transport: transport, Timeout: w.Timeouts.Request},
+		Request: func() (*http.Request, error) { return http.NewRequest(http.MethodGet, "http://"+r.Address+"/", nil) },
+		Check: func(answer *http.Response) error {
+			var seen echo.Answer
+			if answer.StatusCode == http.StatusOK {
+				if err := json.NewDecoder(answer.Body).Decode(&seen); err != nil {
+					return err
+				}
+			}
+			a := Answer{Status: answer.StatusCode, Plugins: seen.Headers.Get("x-plugins")}
+			if !want.is(a) {
+				return fmt.Errorf("%d with plugins %q, want %+v", a.Status, a.Plugins, want)
+			}
+			return nil
+		},
+	})
+	w.t.Cleanup(func() { l.Stop() })
+	return l
+}
+
+// MustNotFail ends the load, and fails the test if any request failed.
+func (w *World) MustNotFail(l *traffic.Load) {
+	w.t.Helper()
+	report := l.Stop()
+	if report.Failed > 0 || report.Repeated > 0 || report.OK < loadRate {
+		w.t.Errorf("%s: want no failure among %d requests or more", report, loadRate)
+	}
+	w.t.Log(report)
+}
