@@ -9,8 +9,8 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// untargeted judges a plugin without targets: every ingress Gateway in reach whose proxies the selector matches. In reach
-// are the Gateways of the plugin's namespace, and all of them from the root namespace.
+// untargeted judges a plugin without targets: every ingress Gateway in reach whose proxies the selector matches, and the
+// external proxies. In reach are those of the plugin's namespace, and all of them from the root namespace.
 func (j *judge) untargeted() []model.Verdict {
 	if j.plugin.Invalid != "" {
 		return []model.Verdict{refuse(model.TargetRef{}, extv1.ReasonInvalid, j.plugin.Invalid)}
@@ -31,6 +31,9 @@ func (j *judge) untargeted() []model.Verdict {
 			verdicts = append(verdicts, j.atGateway(GatewayTarget(nameOf(gateway)), gateway))
 		}
 	}
+	if external, any := j.workloads(); any {
+		verdicts = append(verdicts, external)
+	}
 	if len(verdicts) == 0 {
 		return []model.Verdict{j.reachesNothing(inReach, ingress, waypoints)}
 	}
@@ -47,6 +50,9 @@ func (j *judge) reachesNothing(inReach []*gatewayv1.Gateway, ingress, waypoints 
 	case ingress > 0:
 		return refuse(none, extv1.ReasonSelectorMatchesNothing, fmt.Sprintf("selector.matchLabels match the proxies of no "+
 			"ingress Gateway in reach (of %d); correct them, or set them in spec.infrastructure.labels of a Gateway", ingress))
+	case len(j.workloadsInReach(j.plugin)) > 0:
+		return refuse(none, extv1.ReasonSelectorMatchesNothing, "selector.matchLabels match the Pod of no external proxy in "+
+			"reach; correct them, or label the Pods")
 	case waypoints > 0:
 		return refuse(none, extv1.ReasonWaypointNeedsTargetRef, fmt.Sprintf("%s has waypoints only (such as %s), and these "+
 			"take plugins by targetRefs alone; name the Gateway or the Service in targetRefs", where, nameOf(inReach[0])))
