@@ -2,6 +2,7 @@ package attach
 
 import (
 	"fmt"
+	"slices"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -37,7 +38,15 @@ func (j *judge) untargeted() []model.Verdict {
 	if len(verdicts) == 0 {
 		return []model.Verdict{j.reachesNothing(inReach, ingress, waypoints)}
 	}
-	return verdicts
+	return withoutIstios(verdicts)
+}
+
+// withoutIstios leaves out what istiod runs the plugin on itself, if the plugin runs anywhere else: nobody declared that.
+func withoutIstios(verdicts []model.Verdict) []model.Verdict {
+	if !slices.ContainsFunc(verdicts, func(v model.Verdict) bool { return v.Accepted }) {
+		return verdicts
+	}
+	return slices.DeleteFunc(verdicts, func(v model.Verdict) bool { return v.Reason == extv1.ReasonOtherRevision })
 }
 
 func (j *judge) reachesNothing(inReach []*gatewayv1.Gateway, ingress, waypoints int) model.Verdict {
