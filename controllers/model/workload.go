@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 )
 
 // Side is where in an external proxy a slot stands. Istio's rules for match.mode read it.
@@ -66,3 +68,20 @@ func IsWorkload(name types.NamespacedName) bool { return strings.HasPrefix(name.
 func (w *Workload) NamespacedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: w.Namespace, Name: w.Name}
 }
+
+// IstioPrograms tells by a Pod's labels and annotations whether Istio programs its proxy. Only a Pod that says the contrary and
+// has no mark of Istio's injector is not Istio's: else every plugin would run twice.
+func IstioPrograms(labels, annotations map[string]string) bool {
+	_, injected := annotations[annotationInjected]
+	return labels[v1alpha1.LabelProxy] != v1alpha1.ProxyExternal || injected ||
+		labels[inject] == "true" || annotations[inject] == "true"
+}
+
+// What Istio's injector leaves on a Pod, and what asks it to work.
+const (
+	annotationInjected = "sidecar.istio.io/status"
+	inject             = "sidecar.istio.io/inject"
+)
+
+// IstioAnnotations are those that IstioPrograms reads.
+var IstioAnnotations = []string{annotationInjected, inject}
