@@ -1,9 +1,7 @@
 package controller
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/yaml"
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/fakeproxy"
@@ -31,8 +28,8 @@ import (
 type external struct {
 	*testbed.Envoy
 	w *world
-	// ports are those that its listeners really listen on, by place ("inbound 8080").
-	ports map[string]int
+	// listen is where its listeners really listen, by place ("inbound 8080").
+	listen map[string]string
 }
 
 // externalPod makes a Pod of the namespace default with these labels.
@@ -80,68 +77,26 @@ func (r *replica) external(id, tokenFile string, x bootstrap.External) *external
 	if err != nil {
 		r.w.t.Fatal(err)
 	}
-	return startExternal(r.w, id, printed)
-}
-
-// startExternal writes the bootstrap around the printed pieces: a listener for each place, which answers 200.
-func startExternal(w *world, id string, printed []byte) *external {
-	w.t.Helper()
-	var pieces struct {
-		Clusters, Listeners []any
-		ADS                 any `json:"ads_config"`
-		Slots               []struct {
-			Place   string
-			HTTP    []any `json:"http_filters"`
-			Network []any `json:"filters"`
+	e := &external{w: r.w, listen: map[string]string{}}
+	for _, s := range x.Scopes {
+		place := fmt.Sprintf("%s %d", s.Side, s.Port)
+		if s.Side == "" {
+			place = fmt.Sprintf("Gateway %s, port %d", s.Gateway, s.Port)
 		}
+		e.listen[place] = testbed.Address(testbed.FreePort(r.w.t))
 	}
-	if err := yaml.UnmarshalStrict(printed, &pieces); err != nil {
-		w.t.Fatalf("%v in\n%s", err, printed)
-	}
-	type m = map[string]any
-	address := func(port int) m {
-		return m{"socket_address": m{"address": "127.0.0.1", "port_value": port}}
-	}
-	typed := func(kind string, fields m) m {
-		out := m{"@type": "type.googleapis.com/envoy.extensions.filters." + kind}
-		maps.Copy(out, fields)
-		return out
-	}
-	e := &external{w: w, ports: map[string]int{}}
-	listeners := pieces.Listeners
-	for _, s := range pieces.Slots {
-		port := testbed.FreePort(w.t)
-		e.ports[s.Place] = port
-		router := m{"name": "envoy.filters.http.router", "typed_config": typed("http.router.v3.Router", nil)}
-		manager := m{"name": "envoy.filters.network.http_connection_manager", "typed_config": typed("network.http_connection_manager.v3.HttpConnectionManager", m{
-			"stat_prefix": s.Place, "http_filters": append(s.HTTP, router),
-			"route_config": m{"virtual_hosts": []any{m{"name": "all", "domains": []any{"*"}, "routes": []any{
-				m{"match": m{"prefix": "/"}, "direct_response": m{"status": 200}},
-			}}}},
-		})}
-		listeners = append(listeners, m{
-			"name": s.Place, "address": address(port), "filter_chains": []any{m{"filters": append(s.Network, manager)}},
-		})
-	}
-	config := m{
-		"node": m{"id": id, "cluster": "mine"}, "admin": m{"address": address(testbed.FreePort(w.t))},
-		"static_resources": m{"clusters": pieces.Clusters, "listeners": listeners},
-	}
-	if pieces.ADS != nil {
-		config["dynamic_resources"] = m{"ads_config": pieces.ADS}
-	}
-	raw, err := json.Marshal(config)
+	raw, err := testbed.HandWritten{ID: id, Printed: printed, Admin: testbed.Address(testbed.FreePort(r.w.t)), Listen: e.listen}.JSON()
 	if err != nil {
-		w.t.Fatal(err)
+		r.w.t.Fatal(err)
 	}
-	e.Envoy = testbed.StartEnvoy(w.t, raw)
+	e.Envoy = testbed.StartEnvoy(r.w.t, raw)
 	return e
 }
 
 // answers waits until a place answers with a status code.
 func (e *external) answers(place string, want int) {
 	e.w.t.Helper()
-	e.w.answers(testbed.Address(e.ports[place]), want)
+	e.w.answers(e.listen[place], want)
 }
 
 // guard is a plugin that lets nobody in without credentials; more are further lines of it.
@@ -274,7 +229,7 @@ func TestWithoutAControllerAListenerIsOpenOrClosedAsChosen(t *testing.T) {
 	opened := r.external("opened", w.tokenFile(w.externalPod("opened", map[string]string{extv1.LabelProxy: extv1.ProxyExternal})), x)
 	opened.answers("gateway 80", 200)
 	for range 3 { // it was started before the one that answers
-		if code, body := get("http://" + testbed.Address(closed.ports["gateway 80"])); code != 0 {
+		if code, body := get("http://" + closed.listen["gateway 80"]); code != 0 {
 			t.Errorf("a closed listener answers %d %s", code, body)
 		}
 	}
