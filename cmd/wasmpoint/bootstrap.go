@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -14,7 +15,7 @@ import (
 )
 
 func newBootstrapCommand() *cobra.Command {
-	var gateway, ca, namespace string
+	var gateway, ca, namespace, cert, key string
 	c := bootstrap.Config{}
 	x := &externalFlags{}
 	cmd := &cobra.Command{
@@ -75,6 +76,17 @@ With --for istio that somebody is Istio, and what is printed is an EnvoyFilter a
 				}
 				c.TLS = &bootstrap.TLS{CA: pem, Name: pki.ServerName(namespace)}
 			}
+			if cert != "" || key != "" {
+				switch {
+				case c.TLS == nil:
+					return errors.New("--cert and --key need --ca: a certificate is shown over TLS alone")
+				case c.TokenFile != "":
+					return errors.New("--cert and --token-file exclude each other: a proxy in a Pod shows its token, one outside of the cluster its certificate")
+				case gateway == "":
+					return errors.New("--cert needs --gateway: a certificate names the Gateway whose proxy it is")
+				}
+				c.TLS.CertFile, c.TLS.KeyFile = cert, key
+			}
 			var out []byte
 			if other {
 				out, err = x.print(c, c.Gateway)
@@ -97,6 +109,8 @@ With --for istio that somebody is Istio, and what is printed is an EnvoyFilter a
 	f.StringVar(&c.Ready, "ready", "", "where to answer /ready to everybody, HOST:PORT; the proxy then waits for its first listeners (default: nowhere)")
 	f.StringVar(&ca, "ca", "", "a file with the controller's CA (ConfigMap wasmpoint-ca), for TLS")
 	f.StringVar(&c.TokenFile, "token-file", "", "the file with the token of the proxy's Pod, for the audience "+bootstrap.TokenAudience)
+	f.StringVar(&cert, "cert", "", "outside of the cluster: a file with a certificate of the CA for the Gateway (controllers/pki)")
+	f.StringVar(&key, "key", "", "the file with its key")
 	f.StringVar(&namespace, "controller-namespace", "wasmpoint-system", "the controller's namespace, which stands in its certificate")
 	x.add(f)
 	return cmd

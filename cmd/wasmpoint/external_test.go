@@ -81,6 +81,7 @@ func TestFlagsThatDoNotGoTogetherSayWhatToDo(t *testing.T) {
 	istio := []string{"bootstrap", "--for", "istio", "--token-file", "/run/token", "--at", "gateway:80"}
 	with := func(first []string, more ...string) []string { return append(append([]string{}, first...), more...) }
 	for want, args := range map[string][]string{
+		"--cert and --key need --ca":                                              {"bootstrap", "--gateway", "a/b", "--cert", "x", "--key", "y"},
 		"--external and --for exclude each other":                                 with(external, "--for", "istio"),
 		`--for "linkerd": istio is the only one`:                                  {"bootstrap", "--for", "linkerd"},
 		"--at is missing: name each listener":                                     external,

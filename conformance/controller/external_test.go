@@ -1,11 +1,14 @@
 package controller
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -55,6 +58,29 @@ func (w *world) tokenFile(pod *corev1.Pod) string {
 	return file
 }
 
+// certified is how a proxy outside of the cluster shows who it is.
+func (w *world) certified(uri string) *bootstrap.TLS {
+	w.t.Helper()
+	cert := w.clientCertificate(uri, time.Now().Add(time.Hour))
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	t := &bootstrap.TLS{CA: w.ca(), Name: pki.ServerName(namespace)}
+	dir := w.t.TempDir()
+	for _, f := range []struct {
+		into  *string
+		kind  string
+		bytes []byte
+	}{{&t.CertFile, "CERTIFICATE", cert.Certificate[0]}, {&t.KeyFile, "PRIVATE KEY", key}} {
+		*f.into = filepath.Join(dir, strings.ReplaceAll(f.kind, " ", "-"))
+		if err := os.WriteFile(*f.into, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.bytes}), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return t
+}
+
 // places are the scopes of an external proxy with these listeners.
 func places(list ...string) (out []model.Scope) {
 	for _, text := range list {
@@ -72,7 +98,9 @@ func places(list ...string) (out []model.Scope) {
 func (r *replica) external(id, tokenFile string, x bootstrap.External) *external {
 	r.w.t.Helper()
 	x.XDS, x.Modules, x.TokenFile = r.config.XDS.Address, r.config.Modules.Address, tokenFile
-	x.TLS = &bootstrap.TLS{CA: r.w.ca(), Name: pki.ServerName(namespace)}
+	if x.TLS == nil {
+		x.TLS = &bootstrap.TLS{CA: r.w.ca(), Name: pki.ServerName(namespace)}
+	}
 	printed, err := x.YAML()
 	if err != nil {
 		r.w.t.Fatal(err)
@@ -138,13 +166,18 @@ spec:
 	r := w.start("a", authenticating).ready()
 	over := r.external("theirs-1", w.tokenFile(w.pod("theirs-1", "theirs")), bootstrap.External{Scopes: scopes, HTTP: true, Network: true, ADS: true})
 	each := r.external("theirs-2", w.tokenFile(w.pod("theirs-2", "theirs")), bootstrap.External{Scopes: scopes, HTTP: true, Network: true})
+	outside := r.external("outside-1", "", bootstrap.External{
+		Scopes: scopes, HTTP: true, ADS: true, TLS: w.certified(pki.GatewayURI + gateway.String()),
+	})
 	over.answers(place, 200)
 	each.answers(place, 200)
+	outside.answers(place, 200)
 	w.guard("guard", "default", "", "  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: theirs}]")
 	over.answers(place, 401)
 	each.answers(place, 401)
+	outside.answers(place, 401)
 	p := w.plugin("guard", "is programmed", is("Programmed", "True"))
-	if got := message(p, "Programmed"); got != "2/2 proxies run it" {
+	if got := message(p, "Programmed"); got != "3/3 proxies run it" {
 		t.Errorf("the message is %q", got)
 	}
 	w.removePlugin("guard")
