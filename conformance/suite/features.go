@@ -25,6 +25,8 @@ const (
 	AttachBySelector features.FeatureName = "attach-by-selector"
 	// AttachByGatewayClass: targetRefs with a GatewayClass, from the root namespace.
 	AttachByGatewayClass features.FeatureName = "attach-by-gatewayclass"
+	// ExternalProxies: proxies that somebody else programs.
+	ExternalProxies features.FeatureName = "external-proxies"
 	// FailOpen: failStrategy FAIL_OPEN.
 	FailOpen features.FeatureName = "fail-open"
 	// HTTPRoutes: plugins together with HTTPRoutes.
@@ -72,7 +74,7 @@ var Profiles = []Profile{
 		Name: "WASMPOINT-GATEWAY",
 		Core: []features.FeatureName{AttachToGateway, Ordering, StatusAncestors, FailClose},
 		Extended: []features.FeatureName{
-			AttachBySelector, AttachByGatewayClass, FailOpen, HTTPRoutes, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest,
+			AttachBySelector, AttachByGatewayClass, ExternalProxies, FailOpen, HTTPRoutes, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest,
 			NetworkPlugins, PrinterColumns, Provisioning, ProxyIdentity, PullSecret, TargetConditions, TLSListeners,
 		},
 	},

@@ -50,31 +50,37 @@ func (w *World) PodOf(gateway string) *Proxy {
 	key := w.of(named(gateway))
 	p := &Proxy{w: w, gateway: key, Name: fmt.Sprintf("%s-%d", key.Name, len(w.proxies)+1)}
 	w.proxies[p.Name] = p
+	w.pod(key.Namespace, p.Name, map[string]string{ext.LabelGatewayName: key.Name})
+	return p
+}
+
+// pod makes a ready Pod.
+func (w *World) pod(namespace, name string, labels map[string]string) *corev1.Pod {
+	w.t.Helper()
 	pod := &corev1.Pod{}
-	pod.Namespace, pod.Name = key.Namespace, p.Name
-	pod.Labels = map[string]string{ext.LabelGatewayName: key.Name}
+	pod.Namespace, pod.Name, pod.Labels = namespace, name, labels
 	pod.Spec.SchedulerName, pod.Spec.ServiceAccountName = scheduler, account
 	pod.Spec.Containers = []corev1.Container{{Name: "envoy", Image: "envoy.invalid/envoy"}}
 	ctx := context.Background()
-	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: account}}
+	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}}
 	if err := w.client.Create(ctx, owner); err != nil && !apierrors.IsAlreadyExists(err) {
 		must(w.t, err)
 	}
-	eventually(w.t, w.Timeouts.Ready, "Pod "+p.Name+" is created", func() (bool, string) {
+	eventually(w.t, w.Timeouts.Ready, "Pod "+name+" is created", func() (bool, string) {
 		err := w.client.Create(ctx, pod) // refused as long as the namespace's ServiceAccount is missing
 		return err == nil || apierrors.IsAlreadyExists(err), fmt.Sprint(err)
 	})
 	w.t.Cleanup(func() {
 		zero := int64(0)
 		if err := w.client.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero}); client.IgnoreNotFound(err) != nil {
-			w.t.Errorf("Pod %s is left over: %v", p.Name, err)
+			w.t.Errorf("Pod %s is left over: %v", name, err)
 		}
 	})
 	ready := pod.DeepCopy()
 	ready.Status.Phase = corev1.PodRunning
 	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 	must(w.t, w.client.Status().Patch(ctx, ready, client.MergeFrom(pod)))
-	return p
+	return pod
 }
 
 // Token asks for a token of the Pod for an audience, as the kubelet does for a projected volume.

@@ -60,9 +60,11 @@ type PlaceChange struct {
 type dirt struct {
 	gateways set[types.NamespacedName]
 	services set[model.ServiceKey]
-	plugins  []*model.Plugin // older and newer versions of changed plugins: what either reaches is dirty
-	scopes   set[model.Scope]
-	verdicts set[model.Key]
+	// workloads are external proxies that came, went or changed.
+	workloads set[types.NamespacedName]
+	plugins   []*model.Plugin // older and newer versions of changed plugins: what either reaches is dirty
+	scopes    set[model.Scope]
+	verdicts  set[model.Key]
 	// respec are Services whose own object changed.
 	respec set[model.ServiceKey]
 	// policyTargets are what changed Istio policies name, before and after.
@@ -88,7 +90,7 @@ func (s set[K]) add(keys ...K) {
 
 func newDirt() *dirt {
 	return &dirt{
-		gateways: set[types.NamespacedName]{}, services: set[model.ServiceKey]{}, scopes: set[model.Scope]{},
+		gateways: set[types.NamespacedName]{}, services: set[model.ServiceKey]{}, workloads: set[types.NamespacedName]{}, scopes: set[model.Scope]{},
 		verdicts: set[model.Key]{}, respec: set[model.ServiceKey]{}, policyTargets: set[model.TargetRef]{},
 		topology: set[types.NamespacedName]{}, routes: set[types.NamespacedName]{},
 		certificates: set[types.NamespacedName]{}, endpoints: set[model.ServiceKey]{},

@@ -12,8 +12,9 @@ import (
 
 // attempt is one plugin at one place of a Gateway that a target of the plugin reaches.
 type attempt struct {
-	root    string
-	plugin  *model.Plugin
+	root   string
+	plugin *model.Plugin
+	// gateway is nil at external proxies.
 	gateway *gatewayv1.Gateway
 	place   model.Place
 }
@@ -28,6 +29,7 @@ type placeCheck struct {
 // reason a user sees: that of the place which came furthest. The number of network slots is checked after it, because
 // it needs all plugins of the place.
 var placeChecks = []placeCheck{
+	{extv1.ReasonOtherRevision, revisionMatches},    // what Istio programs takes only plugins that are labelled as ours
 	{extv1.ReasonNotPermitted, isPermitted},         // Lua and host environment of a foreign namespace
 	{extv1.ReasonNoMatchingMode, modeMatches},       // match.mode: CLIENT at ingress gateways, SERVER at waypoints
 	{extv1.ReasonNoMatchingPort, portMatches},       // match.ports: the listener's port, or the Service's
@@ -46,7 +48,11 @@ func failedCheck(a *attempt) int {
 
 // isPermitted keeps a tenant from gaining more than its own traffic in somebody else's proxy: Lua has a shell there,
 // and the host environment may hold secrets. The Gateway's own namespace and the root namespace always may.
-func isPermitted(a *attempt) bool { return missingPermission(a.plugin, a.gateway, a.root) == "" }
+//
+// External proxies take plugins from these two alone.
+func isPermitted(a *attempt) bool {
+	return a.gateway == nil || missingPermission(a.plugin, a.gateway, a.root) == ""
+}
 
 // missingPermission is the Gateway's annotation that would have to list the plugin's namespace, or "".
 func missingPermission(p *model.Plugin, gateway *gatewayv1.Gateway, root string) string {
@@ -84,23 +90,24 @@ func lists(gateway *gatewayv1.Gateway, annotation, namespace string) bool {
 
 func modeMatches(a *attempt) bool {
 	return len(a.plugin.Match) == 0 || slices.ContainsFunc(a.plugin.Match, func(m model.TrafficSelector) bool {
-		return onSide(m.Mode, a.place.Waypoint)
+		return onSide(m.Mode, a.place.Server())
 	})
 }
 
 func portMatches(a *attempt) bool {
 	return len(a.plugin.Match) == 0 || slices.ContainsFunc(a.plugin.Match, func(m model.TrafficSelector) bool {
-		return onSide(m.Mode, a.place.Waypoint) && (len(m.Ports) == 0 || slices.Contains(m.Ports, a.place.Port))
+		return onSide(m.Mode, a.place.Server()) && (len(m.Ports) == 0 || slices.Contains(m.Ports, a.place.Port))
 	})
 }
 
-// onSide: an ingress gateway is the client's side of the mesh, a waypoint the server's.
-func onSide(mode model.Mode, waypoint bool) bool {
+// onSide: an ingress gateway is the client's side of the mesh, a waypoint the server's. A sidecar is both: the client's for
+// what goes out, the server's for what comes in.
+func onSide(mode model.Mode, server bool) bool {
 	switch mode {
 	case model.ModeClient:
-		return !waypoint
+		return !server
 	case model.ModeServer:
-		return waypoint
+		return server
 	}
 	return true
 }

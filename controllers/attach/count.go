@@ -19,11 +19,11 @@ type tally struct {
 	scopes []model.Scope
 	noSlot int // places where the plugin passed all checks and found the network slots taken
 	// failed is the last of placeChecks (or their number, for noSlot) that stopped the plugin, with the Gateway where that
-	// was first, and the ports that were stopped there.
-	failed   int
-	gateway  *gatewayv1.Gateway
-	waypoint bool
-	ports    []int32
+	// was first, its first such place, and the ports that were stopped there.
+	failed  int
+	gateway *gatewayv1.Gateway
+	place   model.Place
+	ports   []int32
 }
 
 // tallyOf counts some places of one Gateway.
@@ -36,10 +36,10 @@ func (j *judge) tallyOf(gateway *gatewayv1.Gateway, places iter.Seq[model.Place]
 		failed := failedCheck(a)
 		switch {
 		case failed < len(placeChecks):
-			t.stopped(failed, gateway, place.Waypoint, place.Port)
+			t.stopped(failed, gateway, place, place.Port)
 		case j.foundNoSlot(j.plugin, place):
 			t.noSlot++
-			t.stopped(failed, gateway, place.Waypoint, place.Port)
+			t.stopped(failed, gateway, place, place.Port)
 		default:
 			t.scopes = append(t.scopes, place.Scope)
 		}
@@ -47,12 +47,12 @@ func (j *judge) tallyOf(gateway *gatewayv1.Gateway, places iter.Seq[model.Place]
 	return t
 }
 
-func (t *tally) stopped(failed int, gateway *gatewayv1.Gateway, waypoint bool, ports ...int32) {
+func (t *tally) stopped(failed int, gateway *gatewayv1.Gateway, place model.Place, ports ...int32) {
 	if failed < t.failed {
 		return
 	}
 	if failed > t.failed {
-		t.failed, t.gateway, t.waypoint, t.ports = failed, gateway, waypoint, nil
+		t.failed, t.gateway, t.place, t.ports = failed, gateway, place, nil
 	}
 	for _, port := range ports {
 		if len(t.ports) <= portsInMessages && !slices.Contains(t.ports, port) {
@@ -77,7 +77,7 @@ func sum(tallies []tally) tally {
 		all.noSlot += t.noSlot
 		all.scopes = append(all.scopes, t.scopes...)
 		if t.failed >= 0 {
-			all.stopped(t.failed, t.gateway, t.waypoint, t.ports...)
+			all.stopped(t.failed, t.gateway, t.place, t.ports...)
 		}
 	}
 	return all
@@ -111,6 +111,9 @@ func (c *count) verdict(target model.TargetRef) model.Verdict {
 
 func (c *count) message(reason string) string {
 	switch reason {
+	case extv1.ReasonOtherRevision:
+		return fmt.Sprintf("Istio programs %s and runs this plugin there itself; label it %s=%s if wasmpoint is to run it",
+			c.subject, extv1.LabelRevision, extv1.Revision)
 	case extv1.ReasonNotPermitted:
 		return c.notPermitted()
 	case extv1.ReasonNoMatchingMode:
@@ -136,8 +139,12 @@ func (c *count) notPermitted() string {
 }
 
 func (c *count) noMatchingMode() string {
+	if c.place.Side != "" {
+		return fmt.Sprintf("match.mode leaves out all that %s ask for; use CLIENT for gateways and what goes out of a sidecar, "+
+			"SERVER for what comes into one, or CLIENT_AND_SERVER", c.subject)
+	}
 	mode, side := model.ModeServer, "an ingress gateway"
-	if c.waypoint {
+	if c.place.Waypoint {
 		mode, side = model.ModeClient, "a waypoint"
 	}
 	return fmt.Sprintf("match.mode %s does not apply to %s, which is on the side of %s; use CLIENT at ingress gateways, "+
@@ -146,10 +153,13 @@ func (c *count) noMatchingMode() string {
 
 func (c *count) protocolMismatch() string {
 	switch {
+	case c.place.Side != "":
+		return fmt.Sprintf("type %s needs slots of that kind, and %s ask for others on %s; add the slots to their listeners",
+			c.plugin.Type, c.subject, joinPorts(c.ports))
 	case c.plugin.Type == model.TypeNetwork:
 		return fmt.Sprintf("type NETWORK runs at waypoints on TCP ports only, and %s has HTTP on %s; use type HTTP",
 			c.subject, joinPorts(c.ports))
-	case c.waypoint:
+	case c.place.Waypoint:
 		return fmt.Sprintf("type HTTP needs an HTTP port, and %s has TCP on %s; set appProtocol (for example http) on the "+
 			"port if it speaks HTTP, or use type NETWORK", c.subject, joinPorts(c.ports))
 	}
@@ -161,7 +171,7 @@ func (c *count) protocolMismatch() string {
 func (c *count) wantedPorts() []int32 {
 	var ports []int32
 	for _, m := range c.plugin.Match {
-		if onSide(m.Mode, c.waypoint) {
+		if onSide(m.Mode, c.place.Server()) {
 			ports = append(ports, m.Ports...)
 		}
 	}

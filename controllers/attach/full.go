@@ -10,6 +10,8 @@ import (
 type Result struct {
 	// Gateways are all Gateways, by namespace and name.
 	Gateways []GatewayResult
+	// Workloads are all external proxies that have places, by namespace and name.
+	Workloads []WorkloadResult
 	// Plugins are all plugins, by namespace, name, kind.
 	Plugins []PluginResult
 }
@@ -20,6 +22,13 @@ type GatewayResult struct {
 	Waypoint bool
 	// Services are bound to this waypoint, by namespace, name, kind.
 	Services []model.ServiceKey
+	// Places are sorted by scope.
+	Places []PlaceResult
+}
+
+// WorkloadResult is external proxies with their places.
+type WorkloadResult struct {
+	Workload *model.Workload
 	// Places are sorted by scope.
 	Places []PlaceResult
 }
@@ -49,6 +58,15 @@ func (r Rules) Full() Result {
 			g.Places = append(g.Places, PlaceResult{place, s.resolved(place).set})
 		}
 		result.Gateways = append(result.Gateways, g)
+	}
+	for _, w := range r.Workloads() {
+		answer := WorkloadResult{Workload: w}
+		for _, place := range workloadPlaces(w) {
+			answer.Places = append(answer.Places, PlaceResult{place, s.resolved(place).set})
+		}
+		if len(answer.Places) > 0 {
+			result.Workloads = append(result.Workloads, answer)
+		}
 	}
 	for _, plugin := range r.Plugins() {
 		result.Plugins = append(result.Plugins, PluginResult{plugin, r.verdicts(s, plugin)})

@@ -89,6 +89,9 @@ func (d dice) class() *gatewayv1.GatewayClass {
 	if d.one(3) {
 		c.Labels[extv1.LabelWaypointFor] = d.of("all", "none")
 	}
+	if d.one(3) {
+		c.Spec.ControllerName = "istio.io/gateway-controller"
+	}
 	return c
 }
 
@@ -135,12 +138,34 @@ func (d dice) plugin() *model.Plugin {
 	if d.one(15) {
 		p.Invalid = "broken"
 	}
+	if d.one(2) {
+		p.Revision = extv1.Revision
+	}
 	return p
+}
+
+// workload is external proxies; few labels, so that selectors meet them.
+func (d dice) workload() *model.Workload {
+	labels := map[string]string{"istio": d.of("one", "two")}
+	if d.one(2) {
+		labels["team"] = d.of("red", "blue")
+	}
+	namespace, istio := d.ns(), d.one(3)
+	name := model.WorkloadName(namespace, labels, istio)
+	w := &model.Workload{Namespace: name.Namespace, Name: name.Name, Labels: labels, Istio: istio}
+	for _, side := range []model.Side{model.SideGateway, model.SideInbound, model.SideOutbound} {
+		if d.one(2) {
+			w.Ports = append(w.Ports, model.WorkloadPort{Side: side, Port: []int32{80, 90}[d.IntN(2)], HTTP: d.one(2), Network: d.one(2)})
+		}
+	}
+	return w
 }
 
 // object is anything that a store takes.
 func (d dice) object() any {
-	switch d.IntN(12) {
+	switch d.IntN(14) {
+	case 12, 13:
+		return d.workload()
 	case 0, 1:
 		return d.gateway()
 	case 2:
@@ -258,14 +283,20 @@ func (m mirrorOf) follow(t *testing.T, changes Changes) {
 func (m mirrorOf) compare(t *testing.T, tracker *Tracker) {
 	t.Helper()
 	count := 0
-	for _, g := range tracker.Result().Gateways {
-		for _, p := range g.Places {
+	check := func(places []PlaceResult) {
+		for _, p := range places {
 			count++
 			want := fmt.Sprintf("%+v %s %s", p.Place, names(p.Plugins.HTTP), names(p.Plugins.Network))
 			if m.places[p.Place.Scope] != want {
 				t.Fatalf("changes left %q, want %q", m.places[p.Place.Scope], want)
 			}
 		}
+	}
+	for _, g := range tracker.Result().Gateways {
+		check(g.Places)
+	}
+	for _, w := range tracker.Result().Workloads {
+		check(w.Places)
 	}
 	if count != len(m.places) || count != len(tracker.places) {
 		t.Fatalf("changes left %d places, the tracker keeps %d, want %d", len(m.places), len(tracker.places), count)

@@ -14,7 +14,7 @@ import (
 // Service at a waypoint.
 func (r Rules) Places(gateway *gatewayv1.Gateway) []model.Place {
 	if !r.IsWaypoint(gateway) {
-		return ingressPlaces(gateway)
+		return r.ingressPlaces(gateway)
 	}
 	var places []model.Place
 	for _, key := range r.BoundServices(nameOf(gateway)) {
@@ -25,8 +25,9 @@ func (r Rules) Places(gateway *gatewayv1.Gateway) []model.Place {
 
 // ingressPlaces makes one place of all listeners that share a port. HTTP and HTTPS listeners have HTTP slots; all that
 // are carried over TCP have network slots, which stand before the HTTP connection manager.
-func ingressPlaces(gateway *gatewayv1.Gateway) []model.Place {
+func (r Rules) ingressPlaces(gateway *gatewayv1.Gateway) []model.Place {
 	var places []model.Place
+	istio := r.ProgrammedByIstio(gateway)
 	for i := range gateway.Spec.Listeners {
 		listener := &gateway.Spec.Listeners[i]
 		http, network := listenerSlots(listener)
@@ -36,7 +37,7 @@ func ingressPlaces(gateway *gatewayv1.Gateway) []model.Place {
 		at := slices.IndexFunc(places, func(p model.Place) bool { return p.Port == listener.Port })
 		if at < 0 {
 			at = len(places)
-			places = append(places, model.Place{Scope: model.Scope{Gateway: nameOf(gateway), Port: listener.Port}})
+			places = append(places, model.Place{Scope: model.Scope{Gateway: nameOf(gateway), Port: listener.Port}, Istio: istio})
 		}
 		place := &places[at]
 		place.Listeners = append(place.Listeners, string(listener.Name))
@@ -70,6 +71,7 @@ func (r Rules) servicePlaces(waypoint *gatewayv1.Gateway, s *service) []model.Pl
 		listeners = []string{string(listener.Name)}
 	}
 	var places []model.Place
+	istio := r.ProgrammedByIstio(waypoint)
 	for _, port := range s.ports {
 		places = append(places, model.Place{
 			Scope:     model.Scope{Gateway: nameOf(waypoint), Service: s.key, Port: port.Number},
@@ -77,6 +79,7 @@ func (r Rules) servicePlaces(waypoint *gatewayv1.Gateway, s *service) []model.Pl
 			HTTP:      port.Protocol.IsHTTP(),
 			Network:   !port.Protocol.IsHTTP(),
 			Waypoint:  true,
+			Istio:     istio,
 		})
 	}
 	return places
@@ -121,9 +124,9 @@ func (r Rules) servicesOf(namespace string) []model.ServiceKey {
 	return keys
 }
 
-// CompareScopes orders scopes by gateway, service, port.
+// CompareScopes orders scopes by gateway, service, side, port.
 func CompareScopes(a, b model.Scope) int {
 	return cmp.Or(
 		cmp.Compare(a.Gateway.Namespace, b.Gateway.Namespace), cmp.Compare(a.Gateway.Name, b.Gateway.Name),
-		compareServices(a.Service, b.Service), cmp.Compare(a.Port, b.Port))
+		compareServices(a.Service, b.Service), cmp.Compare(a.Side, b.Side), cmp.Compare(a.Port, b.Port))
 }

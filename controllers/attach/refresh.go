@@ -27,6 +27,7 @@ type allowance struct{ lua, hostEnv string }
 // meshFacts are those that bindings read.
 type meshFacts struct {
 	waypoint    bool
+	istio       bool
 	listener    string
 	hasListener bool
 	admission   admission
@@ -42,7 +43,7 @@ func (r Rules) factsOf(gateway *gatewayv1.Gateway) gatewayFacts {
 	}
 	if facts.waypoint {
 		listener := r.MeshListener(gateway)
-		facts.meshFacts = meshFacts{waypoint: true, admission: admissionOf(listener), takes: r.waypointFor(gateway)}
+		facts.meshFacts = meshFacts{waypoint: true, istio: r.ProgrammedByIstio(gateway), admission: admissionOf(listener), takes: r.waypointFor(gateway)}
 		if listener != nil {
 			facts.listener, facts.hasListener = string(listener.Name), true
 		}
@@ -64,7 +65,7 @@ func (t *Tracker) refreshGateways(d *dirt) {
 		}
 		is := &gatewayState{object: object, facts: t.rules.factsOf(object)}
 		if !is.facts.waypoint {
-			is.ingress = ingressPlaces(object)
+			is.ingress = t.rules.ingressPlaces(object)
 		}
 		if was != nil {
 			is.services, is.revision = was.services, was.revision
@@ -180,6 +181,6 @@ func (t *Tracker) touchPlaces(s serviceAnswer, d *dirt) {
 func equalPlaces(a, b []model.Place) bool { return slices.EqualFunc(a, b, equalPlace) }
 
 func equalPlace(a, b model.Place) bool {
-	return a.Scope == b.Scope && a.HTTP == b.HTTP && a.Network == b.Network && a.Waypoint == b.Waypoint &&
+	return a.Scope == b.Scope && a.HTTP == b.HTTP && a.Network == b.Network && a.Waypoint == b.Waypoint && a.Istio == b.Istio &&
 		slices.Equal(a.Listeners, b.Listeners)
 }

@@ -40,7 +40,11 @@ func (t *Tracker) refreshPlaces(d *dirt) {
 // placeAt is the place of a scope according to the Gateways and Services now.
 func (t *Tracker) placeAt(scope model.Scope) (model.Place, bool) {
 	var places []model.Place
-	if scope.Service.IsZero() {
+	if scope.Side != "" {
+		if state := t.workloads[scope.Gateway]; state != nil {
+			places = state.places
+		}
+	} else if scope.Service.IsZero() {
 		if state := t.gateways[scope.Gateway]; state != nil {
 			places = state.ingress
 		}
@@ -82,6 +86,9 @@ func (t *Tracker) touchReach(plugin *model.Plugin, d *dirt) {
 		if !t.isWaypoint(gateway) {
 			t.touchGateway(nameOf(gateway), d)
 		}
+	}
+	for _, w := range t.rules.workloadsOf(plugin) {
+		t.touchGateway(w.NamespacedName(), d)
 	}
 }
 

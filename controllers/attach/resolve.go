@@ -27,16 +27,23 @@ func (r Rules) Resolve(place model.Place) model.PluginSet {
 // resolve also tells which NETWORK plugins found no slot.
 func (r Rules) resolve(place model.Place) (set model.PluginSet, left []*model.Plugin) {
 	gateway := r.Gateway(place.Gateway)
-	if gateway == nil {
+	if gateway == nil && place.Side == "" {
 		return set, nil
 	}
 	var plugins []*model.Plugin
 	a := &attempt{root: r.Root(), gateway: gateway, place: place}
-	for _, way := range ways {
-		for _, p := range way(r, gateway, place) {
+	take := func(list []*model.Plugin) {
+		for _, p := range list {
 			if a.plugin = p; p.Invalid == "" && failedCheck(a) == len(placeChecks) {
 				plugins = append(plugins, p)
 			}
+		}
+	}
+	if place.Side != "" {
+		take(r.workloadPlugins(r.Workload(place.Gateway)))
+	} else {
+		for _, way := range ways {
+			take(way(r, gateway, place))
 		}
 	}
 	slices.SortFunc(plugins, Compare)
@@ -62,10 +69,7 @@ func bySelector(r Rules, gateway *gatewayv1.Gateway, place model.Place) []*model
 	if place.Waypoint {
 		return nil
 	}
-	plugins := r.UntargetedPlugins(gateway.Namespace)
-	if gateway.Namespace != r.Root() {
-		plugins = slices.Concat(plugins, r.UntargetedPlugins(r.Root()))
-	}
+	plugins := r.untargetedFor(gateway.Namespace)
 	if len(plugins) == 0 {
 		return nil
 	}

@@ -70,6 +70,11 @@ type View interface {
 	ServiceEntry(types.NamespacedName) *networkingv1.ServiceEntry
 	ServiceEntriesIn(namespace string) []*networkingv1.ServiceEntry
 	ServiceEntriesUsing(waypoint types.NamespacedName) []*networkingv1.ServiceEntry
+
+	Workload(types.NamespacedName) *model.Workload
+	Workloads() []*model.Workload
+	WorkloadsIn(namespace string) []*model.Workload
+	WorkloadsWith(namespace, key, value string) []*model.Workload
 }
 
 var _ View = (*store.Store)(nil)

@@ -41,6 +41,8 @@ func (t *Tracker) mark(old, object any, d *dirt) {
 		case *gatewayv1.Gateway:
 			d.gateways.add(nameOf(o))
 			d.topology.add(nameOf(o))
+		case *model.Workload:
+			d.workloads.add(o.NamespacedName())
 		case *gatewayv1.GatewayClass:
 			t.markClass(o.Name, d)
 		case *corev1.Service:

@@ -23,6 +23,8 @@ type topology interface {
 	foundNoSlot(*model.Plugin, model.Place) bool
 	// tallyAt is the judge's tallyOf all places of a Gateway.
 	tallyAt(*judge, *gatewayv1.Gateway) tally
+	// workloadTally is the judge's tallyOf all places of external proxies.
+	workloadTally(*judge, *model.Workload) tally
 }
 
 // snapshot computes the topology of one state of the world, as far as it is asked.
@@ -109,4 +111,8 @@ func (s *snapshot) foundNoSlot(p *model.Plugin, place model.Place) bool {
 
 func (s *snapshot) tallyAt(j *judge, gateway *gatewayv1.Gateway) tally {
 	return j.tallyOf(gateway, s.placesOf(gateway))
+}
+
+func (s *snapshot) workloadTally(j *judge, w *model.Workload) tally {
+	return j.tallyOf(nil, slices.Values(workloadPlaces(w)))
 }

@@ -19,12 +19,13 @@ type Tracker struct {
 	store *store.Store
 	rules Rules
 
-	gateways map[types.NamespacedName]*gatewayState
-	services map[model.ServiceKey]serviceAnswer
-	places   map[model.Scope]placeState
-	verdicts map[model.Key][]model.Verdict
-	wide     map[model.Key]*wideTallies
-	revision uint64
+	gateways  map[types.NamespacedName]*gatewayState
+	workloads map[types.NamespacedName]*workloadState
+	services  map[model.ServiceKey]serviceAnswer
+	places    map[model.Scope]placeState
+	verdicts  map[model.Key][]model.Verdict
+	wide      map[model.Key]*wideTallies
+	revision  uint64
 }
 
 // gatewayState is what is kept of a Gateway.
@@ -48,7 +49,7 @@ func NewTracker(config Config) *Tracker {
 	return &Tracker{
 		store:    s,
 		rules:    Rules{Config: config, View: s},
-		gateways: map[types.NamespacedName]*gatewayState{},
+		gateways: map[types.NamespacedName]*gatewayState{}, workloads: map[types.NamespacedName]*workloadState{},
 		services: map[model.ServiceKey]serviceAnswer{},
 		places:   map[model.Scope]placeState{},
 		verdicts: map[model.Key][]model.Verdict{},
@@ -65,6 +66,7 @@ func (t *Tracker) Apply(events ...store.Event) (Changes, error) {
 	}
 	t.refreshGateways(d)
 	t.refreshServices(d)
+	t.refreshWorkloads(d)
 	t.refreshPlaces(d)
 	t.refreshVerdicts(d)
 	t.refreshUnenforced(d)
@@ -83,8 +85,11 @@ func (t *Tracker) IsWaypoint(gateway types.NamespacedName) bool {
 	return state != nil && state.facts.waypoint
 }
 
-// Places are the places of a Gateway, sorted.
+// Places are the places of a Gateway or of external proxies, sorted.
 func (t *Tracker) Places(gateway types.NamespacedName) iter.Seq[model.Place] {
+	if state := t.workloads[gateway]; state != nil {
+		return slices.Values(state.places)
+	}
 	return func(yield func(model.Place) bool) {
 		state := t.gateways[gateway]
 		if state == nil {
@@ -139,6 +144,15 @@ func (t *Tracker) Result() Result {
 			g.Places = append(g.Places, PlaceResult{result.place, result.set})
 		}
 		result.Gateways = append(result.Gateways, g)
+	}
+	for _, w := range t.store.Workloads() {
+		r := WorkloadResult{Workload: w}
+		for _, place := range t.workloads[w.NamespacedName()].places {
+			r.Places = append(r.Places, PlaceResult{t.places[place.Scope].place, t.places[place.Scope].set})
+		}
+		if len(r.Places) > 0 {
+			result.Workloads = append(result.Workloads, r)
+		}
 	}
 	for _, plugin := range t.store.Plugins() {
 		result.Plugins = append(result.Plugins, PluginResult{plugin, t.verdicts[plugin.Key]})

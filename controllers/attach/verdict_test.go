@@ -313,8 +313,15 @@ func TestVerdictsAndPlacesAgree(t *testing.T) {
 		}
 		full := world(t, objects...).Full()
 		places, verdicts := map[string]bool{}, map[string]bool{}
+		lists := [][]PlaceResult{}
 		for _, g := range full.Gateways {
-			for _, p := range g.Places {
+			lists = append(lists, g.Places)
+		}
+		for _, w := range full.Workloads {
+			lists = append(lists, w.Places)
+		}
+		for _, list := range lists {
+			for _, p := range list {
 				for phase := range p.Plugins.HTTP {
 					for _, plugin := range slices.Concat(p.Plugins.HTTP[phase], p.Plugins.Network[phase]) {
 						places[asJSON(t, []any{plugin.Key, p.Place.Scope})] = true

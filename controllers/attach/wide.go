@@ -7,8 +7,8 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// wideTallies keeps, for one plugin that targets a GatewayClass, its tally at every Gateway. A change at one Gateway
-// then costs the checks of that Gateway's places alone, however many others the class has.
+// wideTallies keeps, for one plugin that targets a GatewayClass or reaches external proxies, its tally at every Gateway or
+// workload. A change at one of them then costs the checks of its places alone, however many others there are.
 type wideTallies struct {
 	plugin *model.Plugin
 	at     map[types.NamespacedName]wideTally
@@ -23,18 +23,22 @@ type wideTally struct {
 // neighbours as well, and are always counted.
 func (t *Tracker) tallyAt(j *judge, gateway *gatewayv1.Gateway) tally {
 	state := t.gateways[nameOf(gateway)]
+	return t.kept(j, nameOf(gateway), state.revision, func() tally { return j.tallyOf(gateway, t.placesOf(gateway)) })
+}
+
+func (t *Tracker) kept(j *judge, name types.NamespacedName, revision uint64, count func() tally) tally {
 	if j.plugin.Type == model.TypeNetwork {
-		return j.tallyOf(gateway, t.placesOf(gateway))
+		return count()
 	}
 	wide := t.wide[j.plugin.Key]
 	if wide == nil || wide.plugin != j.plugin {
 		wide = &wideTallies{plugin: j.plugin, at: map[types.NamespacedName]wideTally{}}
 		t.wide[j.plugin.Key] = wide
 	}
-	kept, ok := wide.at[nameOf(gateway)]
-	if !ok || kept.revision != state.revision {
-		kept = wideTally{state.revision, j.tallyOf(gateway, t.placesOf(gateway))}
-		wide.at[nameOf(gateway)] = kept
+	kept, ok := wide.at[name]
+	if !ok || kept.revision != revision {
+		kept = wideTally{revision, count()}
+		wide.at[name] = kept
 	}
 	return kept.tally
 }
@@ -48,7 +52,5 @@ func (t *Tracker) revise(state *gatewayState) {
 // forgetGateway drops what is kept of a Gateway that is gone.
 func (t *Tracker) forgetGateway(name types.NamespacedName) {
 	delete(t.gateways, name)
-	for _, wide := range t.wide {
-		delete(wide.at, name)
-	}
+	t.forgetTallies(name)
 }

@@ -40,9 +40,12 @@ func (r *replica) identity(ctx context.Context) (identifyFunc, []grpc.ServerOpti
 		return nil, nil, fmt.Errorf("API server: %w", err)
 	}
 	a := identity.New(identity.Options{
-		Reviews: clientset.AuthenticationV1().TokenReviews(), Pods: r.manager.GetCache(), Refused: metrics.ProxyRefused, Logger: r.log,
+		Reviews: clientset.AuthenticationV1().TokenReviews(), Pods: r.manager.GetCache(), External: r.external, Refused: metrics.ProxyRefused, Logger: r.log,
 	})
 	if err := a.WatchPods(ctx, r.manager.GetCache()); err != nil {
+		return nil, nil, err
+	}
+	if err := a.WatchExternal(ctx, r.external); err != nil {
 		return nil, nil, err
 	}
 	return a.Identify, []grpc.ServerOption{identity.ServerOption()}, nil

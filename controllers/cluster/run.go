@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	clientcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -56,6 +57,7 @@ type replica struct {
 	ctx context.Context // of the whole replica, for stopping
 
 	manager   manager.Manager
+	external  clientcache.Cache // the Pods of external proxies
 	clientset kubernetes.Interface
 	fresh     *kube.Freshness
 	source    *kube.Source
@@ -129,6 +131,9 @@ func (r *replica) make(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("API server %s: %w", config.Host, err)
 	}
+	if r.external, err = clientcache.New(config, kube.ExternalCacheOptions(scheme)); err != nil {
+		return fmt.Errorf("API server %s: %w", config.Host, err)
+	}
 	uncached, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return err
@@ -167,7 +172,7 @@ func (r *replica) make(ctx context.Context) error {
 		Recorder: r.manager.GetEventRecorder("wasmpoint"), Logger: r.log, Hold: r.hold,
 	})
 	r.source = kube.New(kube.Options{
-		Cache: r.manager.GetCache(), Secrets: r.clientset.CoreV1(), Engine: r.engine, Logger: r.log,
+		Cache: r.manager.GetCache(), External: r.external, Secrets: r.clientset.CoreV1(), Engine: r.engine, Logger: r.log,
 		Touched: func(key model.Key) { r.publisher.Dirty(status.Dirty{Plugins: []model.Key{key}}) },
 		Seen:    r.seen,
 		Forget:  r.fresh.Forget,
@@ -208,6 +213,7 @@ func (r *replica) start(ctx context.Context, stop context.CancelCauseFunc) {
 		}
 	}
 	r.spawn(func() { fail(r.manager.Start(ctx)) })
+	r.spawn(func() { fail(r.external.Start(ctx)) })
 	// What the engine learnt last is still written when it has ended.
 	keep, kept := context.WithCancel(context.WithoutCancel(ctx))
 	r.spawn(func() { r.engine.Run(ctx); kept() })

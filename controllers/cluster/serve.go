@@ -78,9 +78,11 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 		return
 	}
 	path, sealed := r.sealed()
+	hooks := metrics.Hooks()
+	hooks.Wanted = r.engine.SlotWanted
 	x := server.New(server.Options{
 		Hub: r.hub, Registry: r.registry, Identify: identify, ModuleCluster: names.ModulesCluster, Logger: r.log,
-		WaitForModule: r.c.WaitForModule.Duration, Hooks: metrics.Hooks(),
+		WaitForModule: r.c.WaitForModule.Duration, Hooks: hooks,
 		ModuleURL: func(digest string, query url.Values) string {
 			return scheme + names.ModulesCluster + path(digest) + "?" + query.Encode()
 		},

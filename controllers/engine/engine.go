@@ -103,6 +103,7 @@ type Engine struct {
 	loaded, changed bool
 	problems        []LoadProblem
 	fleetState      fleetState
+	externals       externals
 	status          statusMarks
 
 	// acks is what sessions told since the loop looked last.
@@ -138,7 +139,7 @@ func New(o Options) (*Engine, error) {
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
 		gateways: map[types.NamespacedName]*gatewayState{}, unenforced: map[types.NamespacedName][]model.Key{}, leaving: map[model.Scope]time.Time{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
-		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), status: newStatusMarks(),
+		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), externals: newExternals(), status: newStatusMarks(),
 	}
 	e.tracker = attach.NewTracker(o.Attach)
 	e.store = e.tracker.Store()

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -72,6 +73,7 @@ func (e *Engine) SetPeer(replica string, proxies []acks.Proxy) {
 		was := e.fleetState.peers[replica]
 		e.fleetState.peers[replica] = now
 		e.peersRun(now)
+		e.askForPeers(proxies)
 		for gateway := range was {
 			e.proxiesChanged(gateway)
 		}
@@ -114,7 +116,7 @@ func (e *Engine) DropPeer(replica string) {
 // connected are the proxies of a gateway at any replica, sorted by id. One that moved from one replica to another may be
 // named by both for a moment; the later connection counts.
 func (e *Engine) connected(gateway types.NamespacedName) []acks.Proxy {
-	out := e.opts.Registry.Proxies(gateway)
+	out := acks.Merge(e.opts.Registry.Proxies(gateway))
 	if len(e.fleetState.peers) == 0 {
 		return out
 	}
@@ -123,7 +125,9 @@ func (e *Engine) connected(gateway types.NamespacedName) []acks.Proxy {
 		at[out[i].ID] = i
 	}
 	for _, byGateway := range e.fleetState.peers {
-		for _, p := range byGateway[gateway] {
+		theirs := slices.Clone(byGateway[gateway])
+		slices.SortStableFunc(theirs, func(a, b acks.Proxy) int { return strings.Compare(a.ID, b.ID) })
+		for _, p := range acks.Merge(theirs) {
 			i, twice := at[p.ID]
 			switch {
 			case !twice:
@@ -193,6 +197,7 @@ func (e *Engine) podsOf(gateway types.NamespacedName) map[string]Pod {
 // proxiesChanged notes that proxies of a gateway came or went.
 func (e *Engine) proxiesChanged(gateway types.NamespacedName) {
 	e.markGateway(gateway)
+	e.forgetExternal(gateway)
 	if e.opts.Remember == 0 {
 		return
 	}

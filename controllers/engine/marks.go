@@ -8,6 +8,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
+	"github.com/wasmpoint/wasmpoint/controllers/store"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
@@ -66,6 +67,7 @@ func (e *Engine) takeAcks() {
 			e.proxiesChanged(c.Gateway)
 		default:
 			if n, err := names.ParseSlot(c.Slot); err == nil {
+				n.Scope.Gateway = c.Gateway // the names of external proxies do not say it
 				e.markPlace(n.Scope)
 			}
 		}
@@ -82,7 +84,9 @@ func (e *Engine) markPlace(scope model.Scope) {
 // markGateway marks a gateway and the plugins of all its places.
 func (e *Engine) markGateway(gateway types.NamespacedName) {
 	e.changed = true
-	e.status.gateways[gateway] = struct{}{}
+	if !model.IsWorkload(gateway) {
+		e.status.gateways[gateway] = struct{}{}
+	}
 	for place := range e.tracker.Places(gateway) {
 		e.markPlace(place.Scope)
 	}
@@ -126,7 +130,7 @@ func (e *Engine) markTargets(key model.Key) {
 
 func (e *Engine) markTargetKeys(list []status.TargetKey) {
 	for _, t := range list {
-		if t.Kind == "Gateway" {
+		if t.Kind == string(store.KindGateway) {
 			e.status.gateways[t.NamespacedName] = struct{}{}
 		} else {
 			e.status.services[model.ServiceKey{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name}] = struct{}{}

@@ -293,8 +293,14 @@ func (e *Engine) entries(scope model.Scope, plugins []*model.Plugin) []build.Ent
 
 // fits tells whether a last good variant may stand in a plugin's place at a Gateway.
 func (e *Engine) fits(p *model.Plugin, v *build.Variant, gateway types.NamespacedName) bool {
+	if v.Network != (p.Type == model.TypeNetwork) || e.forbidden(v.Env) >= 0 {
+		return false
+	}
+	if model.IsWorkload(gateway) {
+		return true // it takes plugins of its own and the root namespace alone
+	}
 	gw := e.store.Gateway(gateway)
-	if gw == nil || v.Network != (p.Type == model.TypeNetwork) || e.forbidden(v.Env) >= 0 {
+	if gw == nil {
 		return false
 	}
 	hostEnv := slices.ContainsFunc(v.Env, func(env model.EnvVar) bool { return env.FromHost })

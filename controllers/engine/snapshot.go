@@ -114,8 +114,12 @@ func moduleState(s *pluginState) status.ModuleState {
 }
 
 func proxyRow(p *acks.Proxy) status.ProxyRow {
+	gateway := p.Gateway.String()
+	if model.IsWorkload(p.Gateway) {
+		gateway = p.Gateway.Namespace + " (external)"
+	}
 	row := status.ProxyRow{
-		Gateway: p.Gateway.String(), ID: p.ID, Connected: p.Connected, EnvoyVersion: p.Envoy, Slots: len(p.Slots),
+		Gateway: gateway, ID: p.ID, Connected: p.Connected, EnvoyVersion: p.Envoy, Slots: len(p.Slots),
 	}
 	for _, s := range p.Slots {
 		if s.Synced {

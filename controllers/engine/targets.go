@@ -90,7 +90,7 @@ func (e *Engine) affects(key model.Key) []status.TargetKey {
 	}
 	for _, v := range e.tracker.Verdicts(key) {
 		switch {
-		case !v.Accepted:
+		case !v.Accepted, v.Target == attach.WorkloadsTarget(key.Namespace): // external proxies are no object
 		case v.Target.Kind == "GatewayClass":
 			seen := map[types.NamespacedName]bool{}
 			for _, s := range v.Scopes {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
@@ -24,6 +25,8 @@ type Options struct {
 	Reviews Reviewer
 	// Pods reads the Pods of Gateways from a cache; others it need not know.
 	Pods client.Reader
+	// External reads the metadata of the Pods of external proxies from a cache of its own; nil: there are none.
+	External client.Reader
 	// Refused is told the reason of each refusal.
 	Refused func(reason string)
 	Logger  *slog.Logger
@@ -32,11 +35,12 @@ type Options struct {
 
 // Authenticator tells whose proxies streams are. Its server needs ServerOption.
 type Authenticator struct {
-	pods    client.Reader
-	reviews *reviews
-	streams streams
-	refused func(reason string)
-	log     *slog.Logger
+	pods     client.Reader
+	external client.Reader
+	reviews  *reviews
+	streams  streams
+	refused  func(reason string)
+	log      *slog.Logger
 }
 
 // New makes an authenticator. Call WatchPods before the first stream.
@@ -51,13 +55,13 @@ func New(o Options) *Authenticator {
 		o.Refused = func(string) {}
 	}
 	return &Authenticator{
-		pods: o.Pods, reviews: newReviews(o.Reviews, o.Now), refused: o.Refused, log: o.Logger,
+		pods: o.Pods, external: o.External, reviews: newReviews(o.Reviews, o.Now), refused: o.Refused, log: o.Logger,
 		streams: streams{byPod: map[types.UID]map[*stream]struct{}{}},
 	}
 }
 
-// Identify is the Gateway whose proxy a stream is. What its node says of itself must be the same. The error is a gRPC status,
-// whose text says what to do.
+// Identify is the Gateway whose proxy a stream is, or (model.IsWorkload) the workload of an external proxy. What its node says of
+// itself must be the same. The error is a gRPC status, whose text says what to do.
 func (a *Authenticator) Identify(ctx context.Context, node *corev3.Node) (types.NamespacedName, error) {
 	gateway, reason, err := a.identify(ctx, node)
 	if err != nil {
@@ -79,7 +83,7 @@ func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gatewa
 		return gateway, ReasonBadCert, err
 	}
 	// A certificate names a Gateway and no proxy. Its holder may have any name that is not a Pod's.
-	switch _, err := a.podOf(ctx, types.NamespacedName{Namespace: gateway.Namespace, Name: node.GetId()}); {
+	switch _, _, err := a.podOf(ctx, types.NamespacedName{Namespace: gateway.Namespace, Name: node.GetId()}); {
 	case err == nil:
 		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
 			"the node id %q is the name of a Pod, whose proxy shows a token; give the proxy outside of the cluster another id", node.GetId())
@@ -105,35 +109,44 @@ func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.
 		return gateway, ReasonUnreachable, status.Error(codes.Internal, "the server was made without identity.ServerOption")
 	}
 	a.streams.add(ctx, p.uid, end) // before the Pod is looked at, or its end could be missed
-	found, err := a.podOf(ctx, p.NamespacedName)
-	if err == nil && found.UID != p.uid {
+	gateway, uid, err := a.podOf(ctx, p.NamespacedName)
+	if err == nil && uid != p.uid {
 		err = refuse("Pod %s is another one than the token's, which is gone; the proxy has to use the token of its own Pod", p.NamespacedName)
 	}
 	if err != nil {
 		return gateway, ReasonNoPod, err
 	}
-	gateway = types.NamespacedName{Namespace: p.Namespace, Name: found.Labels[extv1.LabelGatewayName]}
 	if reason, err := says(node, gateway, "Pod "+p.String()); err != nil {
 		return gateway, reason, err
 	}
-	if node.GetId() != p.Name {
+	if !isOf(node, p.NamespacedName) {
 		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
 			"the node id is %q, but the token is of Pod %s; the id must be the Pod's name (`wasmpoint bootstrap --id %s`)", node.GetId(), p.NamespacedName, p.Name)
+	}
+	if err := a.notIstios(ctx, node, p.NamespacedName, gateway); err != nil {
+		return gateway, ReasonOtherNode, err
 	}
 	return gateway, "", nil
 }
 
-// podOf is a Pod of a Gateway.
-func (a *Authenticator) podOf(ctx context.Context, name types.NamespacedName) (*corev1.Pod, error) {
+// podOf is whose proxy is in a Pod, and the Pod's uid.
+func (a *Authenticator) podOf(ctx context.Context, name types.NamespacedName) (owner types.NamespacedName, uid types.UID, err error) {
 	found := &corev1.Pod{}
-	err := a.pods.Get(ctx, name, found)
-	switch {
-	case apierrors.IsNotFound(err) || err == nil && found.Labels[extv1.LabelGatewayName] == "":
-		return nil, refuse("Pod %s is gone, or has no label %s with the name of its Gateway; label it, if it is a proxy", name, extv1.LabelGatewayName)
-	case err != nil:
-		return nil, status.Errorf(codes.Unavailable, "Pod %s cannot be read: %v; connect again", name, err)
+	err = a.pods.Get(ctx, name, found)
+	if gateway := found.Labels[extv1.LabelGatewayName]; err == nil && gateway != "" {
+		return types.NamespacedName{Namespace: name.Namespace, Name: gateway}, found.UID, nil
 	}
-	return found, nil
+	if a.external != nil && (err == nil || apierrors.IsNotFound(err)) {
+		meta := externalPod()
+		if err = a.external.Get(ctx, name, meta); err == nil && isExternal(meta) {
+			return workloadOf(meta), meta.UID, nil
+		}
+	}
+	if err == nil || apierrors.IsNotFound(err) {
+		return owner, "", refuse("Pod %s is gone, or has neither the label %s with the name of its Gateway nor %s (%s or %s); label it, if it is a proxy",
+			name, extv1.LabelGatewayName, extv1.LabelProxy, extv1.ProxyExternal, extv1.ProxyIstio)
+	}
+	return owner, "", status.Errorf(codes.Unavailable, "Pod %s cannot be read: %v; connect again", name, err)
 }
 
 // says refuses a node that says to be another Gateway's proxy than it is. One that says nothing is believed the proof.
@@ -142,6 +155,11 @@ func says(node *corev3.Node, gateway types.NamespacedName, proof string) (reason
 	said := types.NamespacedName{Namespace: f[bootstrap.MetadataNamespace].GetStringValue(), Name: f[bootstrap.MetadataGateway].GetStringValue()}
 	if said == (types.NamespacedName{}) || said == gateway {
 		return "", nil
+	}
+	if model.IsWorkload(gateway) {
+		return ReasonOtherGateway, status.Errorf(codes.PermissionDenied,
+			"the node says that it is a proxy of Gateway %s, but its %s is an external proxy of no Gateway; take the metadata out of its bootstrap, or label the Pod %s",
+			said, proof, extv1.LabelGatewayName)
 	}
 	return ReasonOtherGateway, status.Errorf(codes.PermissionDenied,
 		"the node says that it is a proxy of Gateway %s, but by its %s it is one of Gateway %s; make its bootstrap for that one", said, proof, gateway)

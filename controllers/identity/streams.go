@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/tap"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -71,6 +72,36 @@ func (s *streams) end(uid types.UID) (n int) {
 	return n
 }
 
+// WatchExternal does so for the Pods of external proxies, whose labels say which plugins they get. The cache must be the one of
+// Options.External.
+func (a *Authenticator) WatchExternal(ctx context.Context, c cache.Informers) error {
+	informer, err := c.GetInformer(ctx, externalPod(), cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching Pods of external proxies: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(before, after any) {
+			b, ok := before.(*metav1.PartialObjectMetadata)
+			p, ok2 := after.(*metav1.PartialObjectMetadata)
+			if ok && ok2 && (b.UID != p.UID || workloadOf(b) != workloadOf(p)) {
+				a.ended(b)
+			}
+		},
+		DeleteFunc: func(o any) {
+			if tombstone, is := o.(toolscache.DeletedFinalStateUnknown); is {
+				o = tombstone.Obj
+			}
+			if p, ok := o.(*metav1.PartialObjectMetadata); ok {
+				a.ended(p)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watching Pods of external proxies: %w", err)
+	}
+	return nil
+}
+
 // WatchPods ends streams with their Pods until the cache ends. The cache must be the one in which Pods are read.
 func (a *Authenticator) WatchPods(ctx context.Context, c cache.Informers) error {
 	informer, err := c.GetInformer(ctx, &corev1.Pod{}, cache.BlockUntilSynced(false))
@@ -100,9 +131,9 @@ func (a *Authenticator) WatchPods(ctx context.Context, c cache.Informers) error 
 	return nil
 }
 
-// ended ends the streams of a Pod that is gone, or another Gateway's.
-func (a *Authenticator) ended(p *corev1.Pod) {
-	if n := a.streams.end(p.UID); n > 0 {
-		a.log.Info("streams of a proxy ended: its Pod is gone, or another Gateway's", "namespace", p.Namespace, "pod", p.Name, "streams", n)
+// ended ends the streams of a Pod that is gone, another Gateway's, or of other labels.
+func (a *Authenticator) ended(p metav1.Object) {
+	if n := a.streams.end(p.GetUID()); n > 0 {
+		a.log.Info("streams of a proxy ended: its Pod is gone, another Gateway's, or has other labels", "namespace", p.GetNamespace(), "pod", p.GetName(), "streams", n)
 	}
 }

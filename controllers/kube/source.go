@@ -21,13 +21,15 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/store"
 )
 
-// Options configure a Source. All are needed but Touched, Seen and Forget.
+// Options configure a Source. All are needed but External, Touched, Seen and Forget.
 type Options struct {
 	// Cache is controller-runtime's; CacheOptions is what it must have been made with.
-	Cache   cache.Cache
-	Secrets typedcorev1.SecretsGetter
-	Engine  Engine
-	Network engine.Network
+	Cache cache.Cache
+	// External is the cache of the Pods of external proxies (ExternalCacheOptions); nil: there are none.
+	External cache.Cache
+	Secrets  typedcorev1.SecretsGetter
+	Engine   Engine
+	Network  engine.Network
 	// Touched is called with every plugin whose status somebody wrote, ourselves included. It must not block.
 	Touched func(model.Key)
 	// Seen is called with every Gateway, GatewayClass and HTTPRoute that came, changed or went, its status included. It
@@ -42,6 +44,7 @@ type Options struct {
 type Engine interface {
 	Apply(events []store.Event, network engine.Network, moved []store.Ref, done func())
 	SetPod(gateway types.NamespacedName, pod engine.Pod, gone bool)
+	SetExternalPod(pod engine.ExternalPod, gone bool)
 }
 
 // Source watches the cluster. Make it with New, and let Run work.
@@ -90,9 +93,17 @@ func (s *Source) Run(ctx context.Context) error {
 		}
 	}
 	s.waiting["Pod"] = true
+	if s.o.External != nil {
+		s.waiting[externalPods] = true
+	}
 	s.mu.Unlock()
 	if err := s.watchPods(ctx); err != nil {
 		return err
+	}
+	if s.o.External != nil {
+		if err := s.watchExternal(ctx); err != nil {
+			return err
+		}
 	}
 	for i := range kinds {
 		if k := &kinds[i]; k.crd == "" {

@@ -55,6 +55,8 @@ func (l *listener) Apply(events []store.Event, _ engine.Network, _ []store.Ref, 
 	}
 }
 
+func (l *listener) SetExternalPod(engine.ExternalPod, bool) {}
+
 func (l *listener) SetPod(_ types.NamespacedName, pod engine.Pod, gone bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -71,6 +71,7 @@ func newPlugin(kind string, meta *metav1.ObjectMeta) *Plugin {
 		Type:         TypeHTTP,
 		FailStrategy: FailClose,
 		Isolated:     meta.Annotations[v1alpha1.AnnotationIsolated] == "true",
+		Revision:     meta.Labels[v1alpha1.LabelRevision],
 	}
 }
 

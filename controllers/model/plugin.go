@@ -143,6 +143,8 @@ type Plugin struct {
 	Lua string
 	// Isolated is set by the annotation that opts a plugin out of VM sharing.
 	Isolated bool
+	// Revision is the label istio.io/rev: the control plane that runs the plugin in proxies that Istio programs.
+	Revision string
 	// SourceDir is the folder of the file that the plugin came from ("" in a cluster); file:// URLs are relative to it.
 	SourceDir string
 	// Invalid says why the object breaks its schema or a rule that no schema can hold; "" when it is valid.

@@ -13,14 +13,17 @@ type ServiceKey struct {
 // IsZero tells whether the key names nothing.
 func (s ServiceKey) IsZero() bool { return s == ServiceKey{} }
 
-// Scope is a place in a proxy where plugins run: (gateway, listener port), or (waypoint, service, port). It is
-// comparable, and it carries only its identity.
+// Scope is a place in a proxy where plugins run: (gateway, listener port), (waypoint, service, port), or (workload, side,
+// port) in an external proxy. It is comparable, and it carries only its identity.
 type Scope struct {
+	// Gateway is whose proxies have the place: a Gateway's, or (IsWorkload) those of Pods that somebody else programs.
 	Gateway types.NamespacedName
 	// Service is zero at an ingress gateway.
 	Service ServiceKey
 	// Port is the Gateway listener's port at an ingress gateway and the Service's port at a waypoint.
 	Port int32
+	// Side is set in the proxies of a workload alone.
+	Side Side
 }
 
 // Place is a scope with what the rules and the builders have to know of it.
@@ -35,7 +38,12 @@ type Place struct {
 	Network bool
 	// Waypoint tells whether the gateway is a waypoint.
 	Waypoint bool
+	// Istio tells that Istio programs the proxies, and runs all plugins there but those that are labelled as ours.
+	Istio bool
 }
+
+// Server tells that the place is on the server's side of a connection, for match.mode.
+func (p Place) Server() bool { return p.Waypoint || p.Side == SideInbound }
 
 // NetworkSlots is how many NETWORK plugins one scope can carry: Envoy has no network filter chain that ECDS can fill,
 // so every chain carries this many single slots from the start.

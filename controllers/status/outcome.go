@@ -34,7 +34,7 @@ type outcome struct {
 const gatewayGroup = "gateway.networking.k8s.io"
 
 // outcomes are the ancestors of a plugin in order: one per declared target, a repeated reference only once because
-// ancestors are a map keyed by reference; or one per GatewayClass reached.
+// ancestors are a map keyed by reference; or one per GatewayClass reached, and one for external proxies.
 func outcomes(in Input) []outcome {
 	var out []outcome
 	if len(in.Plugin.Targets) > 0 {
@@ -48,6 +48,11 @@ func outcomes(in Input) []outcome {
 	}
 	for _, c := range byClass(in.Targets) {
 		out = append(out, judge(in, c))
+	}
+	for _, t := range in.Targets {
+		if t.Target.Kind == "Namespace" { // external proxies
+			out = append(out, judge(in, t))
+		}
 	}
 	return out
 }

@@ -24,6 +24,8 @@ func sameMeta(a, b *metav1.ObjectMeta) bool {
 
 func sameSpec(a, b any) bool { return equality.Semantic.DeepEqual(a, b) }
 
+func sameWorkload(a, b *model.Workload) bool { return reflect.DeepEqual(a, b) }
+
 func samePlugin(a, b *model.Plugin) bool { return reflect.DeepEqual(a, b) }
 
 func samePolicy(a, b *model.MeshPolicy) bool { return reflect.DeepEqual(a, b) }

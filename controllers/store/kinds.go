@@ -32,6 +32,8 @@ const (
 	// The two kinds of MeshPolicy.
 	KindAuthorizationPolicy   Kind = "AuthorizationPolicy"
 	KindRequestAuthentication Kind = "RequestAuthentication"
+	// KindWorkload is no object of an API: external proxies (model.Workload).
+	KindWorkload Kind = "Workload"
 )
 
 // Ref names one stored object. Namespace is "" for GatewayClass and Namespace.
@@ -63,6 +65,8 @@ func RefOf(object any) (Ref, error) {
 		return Ref{Kind(o.Kind), o.NamespacedName()}, nil
 	case *model.MeshPolicy:
 		return Ref{Kind(o.Kind), o.NamespacedName()}, nil
+	case *model.Workload:
+		return Ref{KindWorkload, o.NamespacedName()}, nil
 	case *gatewayv1.Gateway:
 		return ref(KindGateway, o), nil
 	case *gatewayv1.GatewayClass:

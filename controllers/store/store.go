@@ -23,6 +23,7 @@ type Store struct {
 	secrets    *named[corev1.Secret]
 	slices     *named[discoveryv1.EndpointSlice]
 	policies   *table[model.Key, model.MeshPolicy]
+	workloads  *named[model.Workload]
 
 	pluginsByTarget   *by[model.TargetRef, model.Plugin]
 	untargetedPlugins *by[string, model.Plugin]
@@ -42,6 +43,8 @@ type Store struct {
 	routesByBackend   *by[model.ServiceKey, gatewayv1.HTTPRoute]
 	routesByBackendIn *by[string, gatewayv1.HTTPRoute]
 	slicesByService   *by[types.NamespacedName, discoveryv1.EndpointSlice]
+
+	workloadsByLabel *by[label, model.Workload]
 }
 
 // New makes an empty Store.
@@ -58,6 +61,7 @@ func New() *Store {
 		secrets:    newNamed(KindSecret, sameSecret),
 		slices:     newNamed(KindEndpointSlice, sameSlice),
 		policies:   newTable(policyKey, comparePolicies, samePolicy),
+		workloads:  newTable((*model.Workload).NamespacedName, compareWorkloads, sameWorkload),
 	}
 	s.pluginsByTarget = addIndex(s.plugins, pluginTargets)
 	s.untargetedPlugins = addIndex(s.plugins, untargetedIn)
@@ -74,6 +78,7 @@ func New() *Store {
 	s.routesByBackend = addIndex(s.routes, BackendServices)
 	s.routesByBackendIn = addIndex(s.routes, backendNamespaces)
 	s.slicesByService = addIndex(s.slices, serviceOfSlice)
+	s.workloadsByLabel = addIndex(s.workloads, labelsOfWorkload)
 	return s
 }
 
@@ -104,6 +109,8 @@ func (s *Store) Put(object any) (old any, changed bool, err error) {
 		old, changed = put(s.slices, o)
 	case *model.MeshPolicy:
 		old, changed = put(s.policies, o)
+	case *model.Workload:
+		old, changed = put(s.workloads, o)
 	default:
 		_, err = RefOf(object)
 	}
@@ -135,6 +142,8 @@ func (s *Store) Delete(ref Ref) (old any) {
 		return remove(s.slices, ref.NamespacedName)
 	case KindAuthorizationPolicy, KindRequestAuthentication:
 		return remove(s.policies, model.Key{Kind: string(ref.Kind), Namespace: ref.Namespace, Name: ref.Name})
+	case KindWorkload:
+		return remove(s.workloads, ref.NamespacedName)
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ func namespaceOf[T any](o *T) string {
 		return o.Namespace
 	case *model.MeshPolicy:
 		return o.Namespace
+	case *model.Workload:
+		return o.Namespace
 	}
 	return any(o).(metav1.Object).GetNamespace()
 }

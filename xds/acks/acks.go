@@ -37,8 +37,10 @@ type Slot struct {
 type Proxy struct {
 	// Number tells entries of one registry apart: two Envoys may come with the same ID, and one that comes back is a new
 	// entry. It starts at 1 and is never used again.
-	Number  uint64               `json:"number"`
-	ID      string               `json:"id"`
+	Number uint64 `json:"number"`
+	ID     string `json:"id"`
+	// Part tells that this is one of several streams of an Envoy, each for one slot.
+	Part    bool                 `json:"part,omitempty"`
 	Gateway types.NamespacedName `json:"gateway"`
 	// Envoy is the proxy's version, such as "1.40.0".
 	Envoy     string          `json:"envoy,omitempty"`
@@ -97,8 +99,12 @@ func NewRegistry(events Events) *Registry {
 
 // Connect adds a proxy; the handle stays valid until Disconnect.
 func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string, now time.Time) *Handle {
+	return r.connect(id, gateway, envoy, now, false)
+}
+
+func (r *Registry) connect(id string, gateway types.NamespacedName, envoy string, now time.Time, part bool) *Handle {
 	p := &Proxy{
-		ID: id, Gateway: gateway, Envoy: envoy, Connected: now,
+		ID: id, Gateway: gateway, Part: part, Envoy: envoy, Connected: now,
 		Slots: map[string]Slot{}, Refused: map[string]Refusal{}, RefusedTypes: map[string]Refusal{},
 	}
 	h := &Handle{registry: r, proxy: p}
@@ -111,6 +117,11 @@ func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string
 		r.proxies[gateway][p] = struct{}{}
 	})
 	return h
+}
+
+// ConnectPart adds one of several streams of a proxy, each for one slot. Merge makes one proxy of them.
+func (r *Registry) ConnectPart(id string, gateway types.NamespacedName, envoy string, now time.Time) *Handle {
+	return r.connect(id, gateway, envoy, now, true)
 }
 
 // Handle is the only way to change a proxy's entry: one stream, one writer.

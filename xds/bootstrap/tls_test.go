@@ -269,6 +269,7 @@ func TestWrongTLSIsRefusedByName(t *testing.T) {
 		{bootstrap.TLS{Name: "a"}, "bootstrap: exactly one of TLS.CA and TLS.CAFile must be set"},
 		{bootstrap.TLS{Name: "a", CA: cert, CAFile: "/ca.crt"}, "bootstrap: exactly one of TLS.CA and TLS.CAFile must be set"},
 		{bootstrap.TLS{Name: "a", CA: append(cert, key...)}, `bootstrap: TLS.CA holds a PEM block "PRIVATE KEY"; `},
+		{bootstrap.TLS{Name: "a", CA: cert, CertFile: "/tls.crt"}, `bootstrap: TLS.CertFile "/tls.crt" and TLS.KeyFile "": one does nothing without the other; `},
 		{bootstrap.TLS{Name: "a", CA: []byte("nothing")}, "bootstrap: TLS.CA must be certificates in PEM form, and nothing else; found 0 certificates and 7 further bytes"},
 	} {
 		config := bootstrap.Config{ID: "p", XDS: "127.0.0.1:1", Modules: "127.0.0.1:2", Admin: "127.0.0.1:3", TLS: &c.tls}

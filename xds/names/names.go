@@ -47,6 +47,9 @@ func number(n int32) string { return strconv.Itoa(int(n)) }
 
 // place is the segments that identify a scope.
 func place(s model.Scope) []string {
+	if s.Side != "" {
+		return []string{string(s.Side), number(s.Port)}
+	}
 	if s.Service.IsZero() {
 		return []string{s.Gateway.Namespace, s.Gateway.Name, number(s.Port)}
 	}

@@ -22,6 +22,11 @@ func scopes() []model.Scope {
 			}
 		}
 	}
+	for _, side := range []model.Side{model.SideGateway, model.SideInbound, model.SideOutbound} {
+		for _, port := range []int32{0, 80} {
+			out = append(out, model.Scope{Side: side, Port: port})
+		}
+	}
 	return out
 }
 
@@ -35,11 +40,14 @@ func TestNoTwoThingsShareAName(t *testing.T) {
 		seen[name] = what
 	}
 	for _, s := range scopes() {
-		what := s.Gateway.Namespace + "|" + s.Gateway.Name + "|" + s.Service.Kind + "|" + s.Service.Namespace + "|" + s.Service.Name + "|" + number(s.Port)
+		what := s.Gateway.Namespace + "|" + s.Gateway.Name + "|" + s.Service.Kind + "|" + s.Service.Namespace + "|" + s.Service.Name + "|" + string(s.Side) + "|" + number(s.Port)
 		take(Listener(s), "listener "+what)
 		for i, p := range model.Phases {
 			take(Slot(s, p), "http "+string(p)+what)
 			take(NetworkSlot(s, i), "network "+number(int32(i))+what)
+			take(Lane(Slot(s, p)), "lane http "+string(p)+what)
+			take(Lane(NetworkSlot(s, i)), "lane network "+number(int32(i))+what)
+			take(ExternalPrefetch, "prefetch of external proxies")
 			take(Prefetch(s.Gateway), "prefetch "+s.Gateway.Namespace+"|"+s.Gateway.Name)
 		}
 		take(Routes(s.Gateway, s.Port, ""), "routes "+number(s.Port)+s.Gateway.Namespace+"|"+s.Gateway.Name)
@@ -54,9 +62,12 @@ func TestASlotNameCanBeReadBack(t *testing.T) {
 	for _, s := range scopes() {
 		for i, p := range model.Phases {
 			want := []SlotName{
-				{Kind: KindHTTP, Scope: s, Phase: p},
-				{Kind: KindNetwork, Scope: s, Index: i},
+				{Kind: KindHTTP, External: s.Side != "", Scope: s, Phase: p},
+				{Kind: KindNetwork, External: s.Side != "", Scope: s, Index: i},
 				{Kind: KindPrefetch, Scope: model.Scope{Gateway: s.Gateway}},
+				{Kind: KindPrefetch, External: true},
+				{Kind: KindPrefetch, External: s.Side != "", Scope: model.Scope{Gateway: s.Gateway}, Of: Slot(s, p)},
+				{Kind: KindPrefetch, External: s.Side != "", Scope: model.Scope{Gateway: s.Gateway}, Of: NetworkSlot(s, i)},
 			}
 			for _, w := range want {
 				if got, err := ParseSlot(w.String()); err != nil || got != w {
@@ -73,6 +84,10 @@ func TestANameThatIsNoSlotIsRefused(t *testing.T) {
 		"", "x", Prefix, Prefix + "/http", Listener(model.Scope{Gateway: gw, Port: 80}),
 		Prefix + "/http/a/b/80", Prefix + "/http/a/b/80/NEVER", Prefix + "/http/a/b/080/AUTHN", Prefix + "/http/a/b/x/AUTHN",
 		Prefix + "/network/a/b/80/4", Prefix + "/network/a/b/80/-1", Prefix + "/prefetch/a/b/4", Prefix + "/prefetch/a/b/c/0",
+		Prefix + "/external/http/sideways/80/AUTHN", Prefix + "/external/http/inbound/65536/AUTHN", Prefix + "/external/http/inbound/-1/AUTHN",
+		Prefix + "/external/http/inbound/80/NEVER", Prefix + "/external/http/inbound/80", Prefix + "/external/prefetch/inbound/80/AUTHN",
+		Prefix + "/external", Prefix + "/external/prefetch/x", Prefix + "/lane", Prefix + "/lane/external/prefetch", Prefix + "/lane/prefetch/a/b",
+		Prefix + "/lane/lane/external/http/inbound/80/AUTHN", Prefix + "/lane/http/a/b/80/NEVER",
 		Prefix + "/http/a/b/Service/c/80/AUTHN", Prefix + "/http/%zz/b/80/AUTHN", "wasmpoint/v2/http/a/b/80/AUTHN",
 	} {
 		if got, err := ParseSlot(name); err == nil {

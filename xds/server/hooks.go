@@ -1,5 +1,11 @@
 package server
 
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/xds/names"
+)
+
 // Hooks are told what the server does, for counters. Functions may be nil; they are called often, from many goroutines, and
 // must not block.
 type Hooks struct {
@@ -12,6 +18,8 @@ type Hooks struct {
 	Refused func(typeURL string, lane bool)
 	// Fetched is called when a proxy's own fetch of a module for its lane ended, whole or not.
 	Fetched func(complete bool)
+	// Wanted is called when an external proxy asks for a slot that its workload does not have yet.
+	Wanted func(workload types.NamespacedName, slot names.SlotName)
 	// Foreign is called when a stream asks for a slot of another gateway, once for each name.
 	Foreign func()
 }
@@ -37,6 +45,12 @@ func (h *Hooks) refused(typeURL string, lane bool) {
 func (h *Hooks) fetched(complete bool) {
 	if h.Fetched != nil {
 		h.Fetched(complete)
+	}
+}
+
+func (h *Hooks) wanted(workload types.NamespacedName, slot names.SlotName) {
+	if h.Wanted != nil {
+		h.Wanted(workload, slot)
 	}
 }
 

@@ -54,6 +54,8 @@ type laneConn struct {
 	stream     deltaStream
 	gateway    types.NamespacedName
 	node, peer string
+	// slot is the only slot for which it is, "" if it is for all of the proxy's main stream.
+	slot string
 	// presented is the version that the proxy already has of the slot when it opens the stream.
 	presented string
 	// number orders lanes and sessions by their age.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
@@ -17,7 +18,7 @@ func laneOf(first *discoveryv3.DeltaDiscoveryRequest, gateway types.NamespacedNa
 		return ""
 	}
 	n, err := names.ParseSlot(first.ResourceNamesSubscribe[0])
-	if err != nil || n.Kind != names.KindPrefetch || n.Scope.Gateway != gateway {
+	if err != nil || n.Kind != names.KindPrefetch || n.External != model.IsWorkload(gateway) || !n.External && n.Scope.Gateway != gateway {
 		return ""
 	}
 	return first.ResourceNamesSubscribe[0]
@@ -36,6 +37,9 @@ func (s *Server) serveLane(stream deltaStream, first *discoveryv3.DeltaDiscovery
 	conn := &laneConn{
 		name: lane, stream: stream, gateway: gateway, node: first.Node.GetId(), peer: peerOf(stream.Context()), number: s.ids.Add(1),
 		presented: first.InitialResourceVersions[lane],
+	}
+	if n, err := names.ParseSlot(lane); err == nil {
+		conn.slot = n.Of
 	}
 	s.mu.Lock()
 	s.lanes[conn] = struct{}{}
@@ -137,10 +141,10 @@ func (s *Server) sessionFor(conn *laneConn) *session {
 	return found
 }
 
-// of tells that a lane may be of a session's proxy. Many proxies may have one peer address, behind a proxy that shares its
+// of tells that a lane may be of a session's proxy, and for its slots. Many proxies may have one peer address, behind a proxy that shares its
 // connections, so it only counts when there is no node id.
 func (c *laneConn) of(sess *session) bool {
-	return c.gateway == sess.gateway && c.node == sess.node && (c.node != "" || c.near(sess))
+	return c.gateway == sess.gateway && c.node == sess.node && (c.node != "" || c.near(sess)) && (c.slot == "" || c.slot == sess.only)
 }
 
 // near tells that a lane and a session are on one connection.

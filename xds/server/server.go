@@ -159,7 +159,12 @@ func (s *Server) serve(stream deltaStream, kind string) error {
 	}
 	number := s.ids.Add(1)
 	id := strconv.FormatUint(number, 10)
-	sess := newSession(s, id, gateway, stream, s.opts.Registry.Connect(first.Node.GetId(), gateway, version.String(), s.opts.Now()))
+	connect, only := s.opts.Registry.Connect, onlySlot(first, kind)
+	if only != "" {
+		connect = s.opts.Registry.ConnectPart
+	}
+	sess := newSession(s, id, gateway, stream, connect(first.Node.GetId(), gateway, version.String(), s.opts.Now()))
+	sess.only = only
 	sess.number, sess.node, sess.peer = number, first.Node.GetId(), peerOf(stream.Context())
 	sess.epoch = s.epochs.next(kind, streamKey(first, kind))
 	sess.fleet = s.join(sess, gateway)
@@ -178,6 +183,15 @@ func (s *Server) serve(stream deltaStream, kind string) error {
 		sess.proxy.Disconnect()
 	}()
 	return sess.serve(first)
+}
+
+// onlySlot is the slot for which a stream was opened, "" for one that is for all of a proxy's. Envoy opens a stream for each slot
+// whose source is not ADS.
+func onlySlot(first *discoveryv3.DeltaDiscoveryRequest, kind string) string {
+	if kind != "e" || len(first.ResourceNamesSubscribe) != 1 {
+		return ""
+	}
+	return first.ResourceNamesSubscribe[0]
 }
 
 // streamKey names a stream among all of its node: ADS, whatever it asks for first, or delta ECDS for one of its slots.

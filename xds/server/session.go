@@ -32,6 +32,8 @@ type session struct {
 	// number, node and peer find the session of a prefetch lane's stream; epoch stands in what the session sends.
 	number            uint64
 	node, peer, epoch string
+	// only is the slot that the stream is for, "" if it is for all of the proxy's.
+	only string
 	// laneConn is the prefetch lane that it has. It belongs to the server's lock.
 	laneConn *laneConn
 	inbox    inbox

@@ -74,6 +74,9 @@ const (
 	// ReasonNotPermitted is used when a plugin with Lua or host environment from another namespace meets a Gateway whose
 	// owner did not opt in.
 	ReasonNotPermitted = "NotPermitted"
+	// ReasonOtherRevision is used when Istio programs all proxies that the plugin reaches, and the plugin is not labelled
+	// istio.io/rev: wasmpoint: istiod runs it there.
+	ReasonOtherRevision = "OtherRevision"
 	// ReasonNoGatewayInReach is used on a plugin without targets when its namespace (or, from the root namespace, any
 	// namespace) has no ingress Gateway.
 	ReasonNoGatewayInReach = "NoGatewayInReach"
@@ -184,4 +187,19 @@ const (
 	AnnotationInboundBinding  = "ambient.istio.io/waypoint-inbound-binding"
 	LabelGatewayName          = "gateway.networking.k8s.io/gateway-name"
 	LabelGatewayClassName     = "gateway.networking.k8s.io/gateway-class-name"
+	// LabelRevision says which revision of Istio an object is for; the others ignore it.
+	LabelRevision = "istio.io/rev"
+)
+
+// Revision is the value of LabelRevision on plugins that are ours alone: istiod ignores them.
+const Revision = "wasmpoint"
+
+// LabelProxy on a Pod says that its Envoy is an external proxy: somebody else programs it, and it asks us for its slots.
+const LabelProxy = "wasmpoint.dev/proxy"
+
+// ProxyExternal is the value of LabelProxy of a Pod whose proxy gets all plugins from us. With any other value, such as
+// ProxyIstio, Istio is taken to program it, and only plugins that are labelled as ours run there.
+const (
+	ProxyExternal = "external"
+	ProxyIstio    = "istio"
 )
