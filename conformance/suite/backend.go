@@ -42,7 +42,7 @@ func (w *World) serve(key types.NamespacedName) {
 			server := echo.ServeHTTP(l)
 			w.t.Cleanup(func() { _ = server.Close() })
 		}
-		go netns.Serve(w.listen(service.Spec.ClusterIP, p.Port), w.ztunnel(key, service.Spec.ClusterIP, p.Port))
+		go netns.Serve(w.listen(service.Spec.ClusterIP, p.Port), w.ztunnel(captured{"Service", key}, service.Spec.ClusterIP, p.Port))
 	}
 	must(w.t, w.client.Create(context.Background(), slice))
 	w.t.Cleanup(func() {

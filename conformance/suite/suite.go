@@ -29,6 +29,7 @@ type Suite struct {
 	// run is in the name of everything that the suite makes in the cluster.
 	run      string
 	client   client.WithWatch
+	mesh     *mesh
 	registry *registrytest.Server
 	urls     map[string]string
 	ca       []byte
@@ -103,6 +104,7 @@ func (s *Suite) setUp(t *testing.T) {
 	s.connect(t)
 	s.fillRegistries(t)
 	s.install(t)
+	s.startMesh(t)
 	s.startController(t)
 	if s.node != nil {
 		s.publishController(t)
