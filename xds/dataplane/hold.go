@@ -94,7 +94,10 @@ func waiting(gw types.NamespacedName, wait time.Duration) *listenerv3.Filter {
 			RateLimitService: &ratelimitconfigv3.RateLimitServiceConfig{
 				TransportApiVersion: corev3.ApiVersion_V3,
 				GrpcService: &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
-					EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: names.Silence(gw)},
+					EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
+						ClusterName: names.Silence(gw),
+						Authority:   "silence", // the cluster's name is none
+					},
 				}},
 			},
 		})},
