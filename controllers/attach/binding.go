@@ -46,6 +46,7 @@ var bindingChecks = []func(*bindingInput) (reason, message string){
 	visibilityAllows,      // a private ServiceEntry stays in its namespace
 	waypointAdmits,        // allowedRoutes of the mesh listener
 	waypointTakesServices, // istio.io/waypoint-for
+	serviceHasAddress,     // not headless
 }
 
 // Binding finds the waypoint of a Service or ServiceEntry.
@@ -166,4 +167,13 @@ func waypointTakesServices(in *bindingInput) (string, string) {
 	}
 	return extv1.ReasonUnsupportedTrafficType, fmt.Sprintf("Waypoint %s takes no traffic to Services (%s=%s); set that "+
 		"label to service or all", in.label.Gateway, extv1.LabelWaypointFor, value)
+}
+
+// serviceHasAddress comes last: of a Service that can be bound, the mesh still captures nothing that goes to its Pods.
+func serviceHasAddress(in *bindingInput) (string, string) {
+	if !in.service.headless || len(in.service.ports) == 0 {
+		return "", ""
+	}
+	return extv1.ReasonTargetHasNoPorts, fmt.Sprintf("%s is headless (clusterIP None), so its clients connect to its Pods and "+
+		"past waypoint %s; give it a cluster IP, or target another Service of those Pods", subject(in.key), in.label.Gateway)
 }
