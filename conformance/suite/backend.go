@@ -24,6 +24,9 @@ func (w *World) serve(key types.NamespacedName) {
 	}
 	var service corev1.Service
 	w.Get(key, &service)
+	if service.Spec.ClusterIP == corev1.ClusterIPNone {
+		return // nothing leads to it but its Pods' addresses
+	}
 	pod := w.address()
 	w.backends[key] = pod
 	ready := true
