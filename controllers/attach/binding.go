@@ -127,6 +127,9 @@ func serviceNamesWaypoint(in *bindingInput) (string, string) {
 
 func waypointIsThere(in *bindingInput) (string, string) {
 	switch {
+	case in.label.Gateway.Name == "" || in.label.Gateway.Namespace == "":
+		return extv1.ReasonWaypointNotFound, fmt.Sprintf("%s has an empty label %s or %s, which names no waypoint, and no other "+
+			"label counts beside it; write a name into it, or remove it", in.source, extv1.LabelUseWaypoint, extv1.LabelUseWaypointNamespace)
 	case in.waypoint == nil:
 		return extv1.ReasonWaypointNotFound, fmt.Sprintf("%s names waypoint %s, which does not exist; create that Gateway, "+
 			"or correct the label %s", in.source, in.label.Gateway, extv1.LabelUseWaypoint)

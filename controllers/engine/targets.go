@@ -83,7 +83,7 @@ func (e *Engine) waypointBinding(key model.ServiceKey) *status.WaypointBinding {
 	b := e.tracker.Binding(key)
 	gw := e.store.Gateway(b.Waypoint)
 	switch {
-	case b.Waypoint.Name == "" || b.Reason == ext.ReasonNoWaypoint || e.isName(key):
+	case b.Reason == ext.ReasonNoWaypoint || e.isName(key):
 		return nil
 	case gw != nil && !e.managed(gw) && b.Reason != ext.ReasonWaypointNotFound:
 		return nil

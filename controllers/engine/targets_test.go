@@ -30,7 +30,8 @@ func TestAServiceSaysWhetherTheMeshTakesItsTrafficToItsWaypoint(t *testing.T) {
 		"a waypoint for workloads alone":   {labelled("pods", asIs), extv1.ReasonUnsupportedTrafficType},
 		"headless":                         {labelled("way", func(s *corev1.Service) { s.Spec.ClusterIP = corev1.ClusterIPNone }), extv1.ReasonTargetHasNoPorts},
 		"a name in DNS":                    {labelled("way", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }), "nothing"},
-		"no label":                         {labelled("", asIs), "nothing"},
+		"no label":                         {service("default", "web", nil, port("http", 80)), "nothing"},
+		"an empty label":                   {labelled("", asIs), extv1.ReasonWaypointNotFound},
 		"opted out":                        {labelled("none", asIs), "nothing"},
 		"the Service of a waypoint itself": {labelled("way", func(s *corev1.Service) { s.Labels[extv1.LabelGatewayManaged] = "wasmpoint.dev-controller" }), "nothing"},
 	} {
