@@ -97,7 +97,7 @@ func (s *Suite) setUp(t *testing.T) {
 	must(t, netns.AddLocal(podNetwork))
 	if s.Kubeconfig == "" {
 		s.say("starting an API server")
-		c := testcluster.Start(t, testcluster.WithControllerManager(), testcluster.WithServiceEntries())
+		c := testcluster.Start(t, testcluster.WithControllerManager(), testcluster.WithIstioCRDs())
 		s.Kubeconfig = c.Kubeconfig()
 		s.startNode(t, c.Config())
 	}
