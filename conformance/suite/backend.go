@@ -24,6 +24,9 @@ func (w *World) serve(key types.NamespacedName) {
 	}
 	var service corev1.Service
 	w.Get(key, &service)
+	if service.Spec.ClusterIP == corev1.ClusterIPNone {
+		return // nothing leads to it but its Pods' addresses
+	}
 	pod := w.address()
 	w.backends[key] = pod
 	ready := true
@@ -42,7 +45,7 @@ func (w *World) serve(key types.NamespacedName) {
 			server := echo.ServeHTTP(l)
 			w.t.Cleanup(func() { _ = server.Close() })
 		}
-		go netns.Serve(w.listen(service.Spec.ClusterIP, p.Port), w.ztunnel(key, service.Spec.ClusterIP, p.Port))
+		go netns.Serve(w.listen(service.Spec.ClusterIP, p.Port), w.ztunnel(captured{"Service", key}, service.Spec.ClusterIP, p.Port))
 	}
 	must(w.t, w.client.Create(context.Background(), slice))
 	w.t.Cleanup(func() {

@@ -3,7 +3,9 @@ package suite
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +31,9 @@ type Proxy struct {
 	Name    string
 	gateway client.ObjectKey
 	envoy   *testbed.Envoy
-	admin   string
+	// xds is where it finds the controller, unless that is its usual address.
+	xds   string
+	admin string
 }
 
 // Proxies makes n ready Pods of a Gateway ("name" or "namespace/name") and starts their Envoys.
@@ -116,6 +120,24 @@ func (p *Proxy) MustBeReady() {
 		}
 		code, _, err := testbed.Get(hc, "http://"+p.admin+"/ready")
 		return code == http.StatusOK, fmt.Sprint(code, " ", err)
+	})
+}
+
+// Through has the proxy reach the controller by way of h. Call it before Start.
+func (p *Proxy) Through(h *HoldBack) { p.xds = h.address }
+
+// MustNotListen waits until the Envoy has no listener any more whose name contains a text.
+func (p *Proxy) MustNotListen(text string) {
+	p.w.t.Helper()
+	hc := &http.Client{Timeout: p.w.Timeouts.Request}
+	eventually(p.w.t, p.w.Timeouts.Traffic, "proxy "+p.Name+" has no listener for "+text, func() (bool, string) {
+		answer, err := hc.Get("http://" + p.admin + "/listeners")
+		if err != nil {
+			return false, err.Error()
+		}
+		defer func() { _ = answer.Body.Close() }()
+		body, err := io.ReadAll(answer.Body)
+		return err == nil && answer.StatusCode == http.StatusOK && !strings.Contains(string(body), text), fmt.Sprint(answer.Status, " ", err, "\n", string(body))
 	})
 }
 

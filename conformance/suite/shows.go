@@ -56,7 +56,7 @@ func (p *Proxy) StartWith(show Shows) {
 		show.Says = p.gateway
 	}
 	config := bootstrap.Config{
-		ID: cmp.Or(show.ID, p.Name), Gateway: show.Says, XDS: xdsAddress, Modules: modulesAddress, Admin: p.admin,
+		ID: cmp.Or(show.ID, p.Name), Gateway: show.Says, XDS: cmp.Or(p.xds, xdsAddress), Modules: modulesAddress, Admin: p.admin,
 		TLS: &bootstrap.TLS{CA: w.ca, Name: pki.ServerName(w.systemNamespace())},
 	}
 	if show.Token != "" {

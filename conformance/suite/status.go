@@ -13,6 +13,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	networkingv1 "github.com/wasmpoint/wasmpoint/apis/networking/v1"
 )
 
 // Expect is what is expected of one condition. Empty fields are not compared.
@@ -189,6 +190,10 @@ func (w *World) conditions(kind string, key client.ObjectKey) ([]metav1.Conditio
 		var c gatewayv1.GatewayClass
 		err := w.client.Get(context.Background(), client.ObjectKey{Name: key.Name}, &c)
 		return c.Status.Conditions, c.Generation, err
+	case "ServiceEntry":
+		var e networkingv1.ServiceEntry
+		err := w.client.Get(context.Background(), key, &e)
+		return entryConditions(&e), 0, err
 	}
-	return nil, 0, fmt.Errorf("target kind %q: use Gateway, GatewayClass or Service", kind)
+	return nil, 0, fmt.Errorf("target kind %q: use Gateway, GatewayClass, Service or ServiceEntry", kind)
 }

@@ -29,6 +29,7 @@ type Suite struct {
 	// run is in the name of everything that the suite makes in the cluster.
 	run      string
 	client   client.WithWatch
+	mesh     *mesh
 	registry *registrytest.Server
 	urls     map[string]string
 	ca       []byte
@@ -44,7 +45,7 @@ type Suite struct {
 func Run(t *testing.T, o Options, all []Test) {
 	s := &Suite{Options: o, run: "wpc-" + rand.String(5), results: map[string]Result{}}
 	if s.Kubeconfig != "" { // its nodes cannot reach the controller
-		all = slices.DeleteFunc(slices.Clone(all), func(test Test) bool { return test.OnNode })
+		all = slices.DeleteFunc(slices.Clone(all), func(test Test) bool { return test.OnNode || test.OwnCluster })
 	}
 	tests := s.choose(t, all)
 	s.setUp(t)
@@ -96,13 +97,14 @@ func (s *Suite) setUp(t *testing.T) {
 	must(t, netns.AddLocal(podNetwork))
 	if s.Kubeconfig == "" {
 		s.say("starting an API server")
-		c := testcluster.Start(t, testcluster.WithControllerManager())
+		c := testcluster.Start(t, testcluster.WithControllerManager(), testcluster.WithIstioCRDs())
 		s.Kubeconfig = c.Kubeconfig()
 		s.startNode(t, c.Config())
 	}
 	s.connect(t)
 	s.fillRegistries(t)
 	s.install(t)
+	s.startMesh(t)
 	s.startController(t)
 	if s.node != nil {
 		s.publishController(t)

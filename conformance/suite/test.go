@@ -19,6 +19,8 @@ type Test struct {
 	// OnNode has the controller make the proxies of the test's Gateways, whose Pods run on the suite's node; a Gateway that
 	// names a host in its addresses has those that the test makes. Left out in a cluster that is not the suite's own.
 	OnNode bool
+	// OwnCluster leaves the test out in a cluster that is not the suite's own: it needs what others may not have.
+	OwnCluster bool
 	// Test checks the behaviour.
 	Test func(t *testing.T, w *World)
 }

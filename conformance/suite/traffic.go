@@ -47,11 +47,18 @@ type Answer struct {
 }
 
 // Send sends a request, over a connection of its own.
-func (w *World) Send(r Request) (a Answer, err error) {
-	return w.send(r, &http.Transport{DisableKeepAlives: true})
+func (w *World) Send(r Request) (a Answer, err error) { return w.SendFor(r, w.Timeouts.Request) }
+
+// SendFor is Send with another time limit.
+func (w *World) SendFor(r Request, limit time.Duration) (a Answer, err error) {
+	return sendFor(r, &http.Transport{DisableKeepAlives: true}, limit)
 }
 
 func (w *World) send(r Request, transport *http.Transport) (a Answer, err error) {
+	return sendFor(r, transport, w.Timeouts.Request)
+}
+
+func sendFor(r Request, transport *http.Transport, limit time.Duration) (a Answer, err error) {
 	scheme := "http"
 	if r.TLS != "" {
 		scheme = "https"
@@ -65,7 +72,7 @@ func (w *World) send(r Request, transport *http.Transport) (a Answer, err error)
 	if user, password, given := strings.Cut(r.Credentials, ":"); given {
 		request.SetBasicAuth(user, password)
 	}
-	response, err := (&http.Client{Timeout: w.Timeouts.Request, Transport: transport}).Do(request)
+	response, err := (&http.Client{Timeout: limit, Transport: transport}).Do(request)
 	if err != nil {
 		return a, err
 	}

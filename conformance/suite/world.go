@@ -31,6 +31,7 @@ type World struct {
 	steps    map[string][]*unstructured.Unstructured
 	gateways map[types.NamespacedName]string // addresses of Gateways
 	backends map[types.NamespacedName]string // addresses of the Pods behind Services
+	entries  map[types.NamespacedName]string // addresses of ServiceEntries
 	proxies  map[string]*Proxy
 }
 
@@ -42,7 +43,7 @@ func (s *Suite) newWorld(t *testing.T, test Test) *World {
 	name := s.run + "-" + strings.ToLower(wordStart.ReplaceAllString(test.ShortName, "$1-$2"))
 	w := &World{
 		Suite: s, t: t, Namespace: name, Other: name + "-other", onNode: test.OnNode,
-		gateways: map[types.NamespacedName]string{}, backends: map[types.NamespacedName]string{}, proxies: map[string]*Proxy{},
+		gateways: map[types.NamespacedName]string{}, backends: map[types.NamespacedName]string{}, entries: map[types.NamespacedName]string{}, proxies: map[string]*Proxy{},
 	}
 	values := map[string]string{"NAMESPACE": w.Namespace, "OTHER": w.Other, "ROOT": s.rootNamespace(), "RUN": s.run}
 	for k, v := range s.urls {

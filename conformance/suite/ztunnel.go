@@ -1,39 +1,29 @@
 package suite
 
 import (
-	"cmp"
-	"context"
 	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"strconv"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"strings"
 )
 
 // waypointPort is where a waypoint takes connections with the PROXY protocol.
 const waypointPort = 15088
 
-// ztunnel gives the way of one connection to a Service's own address, as ztunnel takes it for a client in an ambient mesh:
-// to the waypoint to which the Service is bound, with a PROXY header that holds the address that was asked for, and
-// otherwise straight to the Pod. It asks the API server each time, so it never lags behind.
-func (w *World) ztunnel(service types.NamespacedName, vip string, port int32) func() (net.Conn, error) {
-	pod := net.JoinHostPort(w.backends[service], strconv.Itoa(int(port)))
+// ztunnel gives the way of one connection to an address of a Service, as ztunnel takes it for a client in an ambient mesh: to
+// the waypoint that the mesh says, with a PROXY header that holds the address that was asked for, and otherwise straight to
+// the Pod.
+func (w *World) ztunnel(to captured, vip string, port int32) func() (net.Conn, error) {
+	pod := net.JoinHostPort(w.backends[to.NamespacedName], strconv.Itoa(int(port)))
 	destination := netip.AddrPortFrom(netip.MustParseAddr(vip), uint16(port))
 	return func() (net.Conn, error) {
-		dial, err := w.waypoint(service)
-		if err != nil {
-			return nil, err
-		}
-		if dial == nil {
+		y := w.mesh.way(to)
+		if y.ip == "" {
 			return net.Dial("tcp", pod)
 		}
-		conn, err := dial()
+		conn, err := w.into(y)
 		if err != nil {
 			return nil, err
 		}
@@ -45,40 +35,18 @@ func (w *World) ztunnel(service types.NamespacedName, vip string, port int32) fu
 	}
 }
 
-// waypoint connects to the waypoint to which a Service is bound; nil: there is none.
-func (w *World) waypoint(key types.NamespacedName) (dial func() (net.Conn, error), err error) {
-	ctx := context.Background()
-	var service corev1.Service
-	if err := w.client.Get(ctx, key, &service); err != nil {
-		return nil, err
+// into connects to a waypoint. Its address is a Pod's, or that of the Service in front of its Pods on the node.
+func (w *World) into(y way) (net.Conn, error) {
+	if netip.MustParsePrefix(podNetwork).Contains(netip.MustParseAddr(y.ip)) {
+		return net.Dial("tcp", y.address())
 	}
-	bound := false
-	for _, c := range service.Status.Conditions {
-		bound = bound || c.Type == ext.ConditionWaypointBound && c.Status == "True"
-	}
-	if !bound {
-		return nil, nil
-	}
-	labels := service.Labels
-	if labels[ext.LabelUseWaypoint] == "" {
-		var namespace corev1.Namespace
-		if err := w.client.Get(ctx, types.NamespacedName{Name: key.Namespace}, &namespace); err != nil {
-			return nil, err
-		}
-		labels = namespace.Labels
-	}
-	name := types.NamespacedName{Namespace: cmp.Or(labels[ext.LabelUseWaypointNamespace], key.Namespace), Name: labels[ext.LabelUseWaypoint]}
-	var gateway gatewayv1.Gateway
-	if err := w.client.Get(ctx, name, &gateway); err != nil {
-		return nil, err
-	}
-	address := gateway.Annotations[ext.AnnotationListenAddresses]
-	if address == "" { // its proxies are on the node
-		return func() (net.Conn, error) { return w.intoPod(name) }, nil
-	}
-	return func() (net.Conn, error) {
-		return net.Dial("tcp", net.JoinHostPort(address, strconv.Itoa(waypointPort)))
-	}, nil
+	return w.intoPod(y.waypoint)
+}
+
+// captured names a Service or ServiceEntry by "Kind/name" or "Kind/namespace/name".
+func (w *World) captured(target string) captured {
+	kind, name, _ := strings.Cut(target, "/")
+	return captured{kind, w.of(named(name))}
 }
 
 // clientIdentity is what ztunnel says of all clients of the suite.

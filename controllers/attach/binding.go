@@ -46,6 +46,7 @@ var bindingChecks = []func(*bindingInput) (reason, message string){
 	visibilityAllows,      // a private ServiceEntry stays in its namespace
 	waypointAdmits,        // allowedRoutes of the mesh listener
 	waypointTakesServices, // istio.io/waypoint-for
+	serviceHasAddress,     // not headless
 }
 
 // Binding finds the waypoint of a Service or ServiceEntry.
@@ -126,6 +127,9 @@ func serviceNamesWaypoint(in *bindingInput) (string, string) {
 
 func waypointIsThere(in *bindingInput) (string, string) {
 	switch {
+	case in.label.Gateway.Name == "" || in.label.Gateway.Namespace == "":
+		return extv1.ReasonWaypointNotFound, fmt.Sprintf("%s has an empty label %s or %s, which names no waypoint, and no other "+
+			"label counts beside it; write a name into it, or remove it", in.source, extv1.LabelUseWaypoint, extv1.LabelUseWaypointNamespace)
 	case in.waypoint == nil:
 		return extv1.ReasonWaypointNotFound, fmt.Sprintf("%s names waypoint %s, which does not exist; create that Gateway, "+
 			"or correct the label %s", in.source, in.label.Gateway, extv1.LabelUseWaypoint)
@@ -166,4 +170,13 @@ func waypointTakesServices(in *bindingInput) (string, string) {
 	}
 	return extv1.ReasonUnsupportedTrafficType, fmt.Sprintf("Waypoint %s takes no traffic to Services (%s=%s); set that "+
 		"label to service or all", in.label.Gateway, extv1.LabelWaypointFor, value)
+}
+
+// serviceHasAddress comes last: of a Service that can be bound, the mesh still captures nothing that goes to its Pods.
+func serviceHasAddress(in *bindingInput) (string, string) {
+	if !in.service.headless || len(in.service.ports) == 0 {
+		return "", ""
+	}
+	return extv1.ReasonTargetHasNoPorts, fmt.Sprintf("%s is headless (clusterIP None), so its clients connect to its Pods and "+
+		"past waypoint %s; give it a cluster IP, or target another Service of those Pods", subject(in.key), in.label.Gateway)
 }

@@ -92,7 +92,12 @@ func TestTheWaypointOfAService(t *testing.T) {
 			extv1.ReasonNoWaypoint,
 			"Namespace shop opts out of waypoints with istio.io/use-waypoint=none; set the label on Service shop/web to the name of a waypoint",
 		},
-		{"an empty value counts as no label", []any{svc("shop/web", http80, uses("")), namespace("shop", uses("w")), waypoint("shop/w")}, "", "shop/w"},
+		{
+			"an empty value is a label that names nothing", []any{svc("shop/web", http80, uses("")), namespace("shop", uses("w")), waypoint("shop/w")},
+			extv1.ReasonWaypointNotFound,
+			"Service shop/web has an empty label istio.io/use-waypoint or istio.io/use-waypoint-namespace, which names no waypoint, " +
+				"and no other label counts beside it; write a name into it, or remove it",
+		},
 		{
 			"a Gateway that is no waypoint", []any{svc("shop/web", http80, uses("w")), ingress("shop/w")},
 			extv1.ReasonWaypointNotFound,

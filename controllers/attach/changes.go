@@ -25,6 +25,8 @@ type Changes struct {
 	Certificates []types.NamespacedName
 	// Services are those whose object or endpoints changed, and Services that are parents of a changed HTTPRoute.
 	Services []model.ServiceKey
+	// Bindings are the Services whose Binding is another than before.
+	Bindings []model.ServiceKey
 	// Plugins are those that came, went, changed, or have other verdicts than before.
 	Plugins []model.Key
 	// PullSecrets are the plugins whose imagePullSecret changed.
@@ -35,8 +37,8 @@ type Changes struct {
 
 // Empty tells whether nothing changed.
 func (c Changes) Empty() bool {
-	return len(c.Places)+len(c.Gateways)+len(c.Routes)+len(c.Certificates)+len(c.Services)+len(c.Plugins)+
-		len(c.PullSecrets)+len(c.Unenforced) == 0
+	return len(c.Places)+len(c.Gateways)+len(c.Routes)+len(c.Certificates)+len(c.Services)+len(c.Bindings)+
+		len(c.Plugins)+len(c.PullSecrets)+len(c.Unenforced) == 0
 }
 
 // ChangeKind says what happened to a place.
@@ -75,6 +77,7 @@ type dirt struct {
 	routes       set[types.NamespacedName]
 	certificates set[types.NamespacedName]
 	endpoints    set[model.ServiceKey]
+	bindings     set[model.ServiceKey]
 	changed      set[model.Key]
 	pullSecrets  set[model.Key]
 	unenforced   set[types.NamespacedName]
@@ -94,7 +97,7 @@ func newDirt() *dirt {
 		verdicts: set[model.Key]{}, respec: set[model.ServiceKey]{}, policyTargets: set[model.TargetRef]{},
 		topology: set[types.NamespacedName]{}, routes: set[types.NamespacedName]{},
 		certificates: set[types.NamespacedName]{}, endpoints: set[model.ServiceKey]{},
-		changed: set[model.Key]{}, pullSecrets: set[model.Key]{}, unenforced: set[types.NamespacedName]{},
+		bindings: set[model.ServiceKey]{}, changed: set[model.Key]{}, pullSecrets: set[model.Key]{}, unenforced: set[types.NamespacedName]{},
 	}
 }
 
@@ -112,6 +115,7 @@ func (d *dirt) result() Changes {
 		Routes:       slices.SortedFunc(maps.Keys(d.routes), compareNames),
 		Certificates: slices.SortedFunc(maps.Keys(d.certificates), compareNames),
 		Services:     slices.SortedFunc(maps.Keys(d.endpoints), compareServices),
+		Bindings:     slices.SortedFunc(maps.Keys(d.bindings), compareServices),
 		Plugins:      slices.SortedFunc(maps.Keys(d.changed), compareKeys),
 		PullSecrets:  slices.SortedFunc(maps.Keys(d.pullSecrets), compareKeys),
 		Unenforced:   slices.SortedFunc(maps.Keys(d.unenforced), compareNames),

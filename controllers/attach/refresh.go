@@ -127,6 +127,9 @@ func (t *Tracker) refreshServices(d *dirt) {
 			markWaypoint(was, d)
 			markWaypoint(is, d)
 		}
+		if was.binding != is.binding {
+			d.bindings.add(key)
+		}
 		if known && was.binding == is.binding && equalPlaces(was.places, is.places) {
 			continue
 		}

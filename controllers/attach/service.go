@@ -25,6 +25,8 @@ type service struct {
 	ports  []Port
 	// external is a Service of type ExternalName: a name in DNS, to which no connection goes.
 	external bool
+	// headless is a Service without an address of its own.
+	headless bool
 	// private is a ServiceEntry that only its own namespace sees.
 	private bool
 }
@@ -36,6 +38,7 @@ func (r Rules) service(key model.ServiceKey) *service {
 		if s := r.Service(name); s != nil {
 			return &service{
 				key: key, labels: s.Labels, ports: ServicePorts(s), external: s.Spec.Type == corev1.ServiceTypeExternalName,
+				headless: s.Spec.ClusterIP == corev1.ClusterIPNone,
 			}
 		}
 	case kindServiceEntry:

@@ -3,20 +3,22 @@ package engine
 import (
 	"slices"
 
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
 // lingers keeps a place at a waypoint for a while when the binding of its Service ends, just as it was: those who bring the
 // traffic hear of the binding's end by themselves, and some of them later than we do. A plugin of the place that changes
-// meanwhile changes there too. Without the Service or the waypoint there is nothing to go to, and nothing lingers; nor does a
-// Service that still names the waypoint, whose owner does not admit it any more.
+// meanwhile changes there too. Without the Service or the waypoint there is nothing to go to, and nothing lingers. Where the
+// waypoint's owner does not admit the Service any more, it stays for that while too: it was admitted until now, and its clients
+// have done nothing wrong.
 func (e *Engine) lingers(scope model.Scope) bool {
 	if _, is := e.places[scope]; !is || e.opts.Linger <= 0 || scope.Service.IsZero() {
 		return false
 	}
 	state := e.gateways[scope.Gateway]
-	if state == nil || !e.tracker.IsWaypoint(scope.Gateway) || e.tracker.Binding(scope.Service).Waypoint == scope.Gateway ||
+	if state == nil || !e.tracker.IsWaypoint(scope.Gateway) || !e.left(scope) ||
 		!slices.ContainsFunc(e.ports(scope.Service), func(p attach.Port) bool { return p.Number == scope.Port }) {
 		return false
 	}
@@ -24,6 +26,12 @@ func (e *Engine) lingers(scope model.Scope) bool {
 		e.leaving[scope] = e.opts.Now().Add(e.opts.Linger)
 	}
 	return true
+}
+
+// left tells whether a Service uses a waypoint no more: it names another one or none, or this one does not take it.
+func (e *Engine) left(scope model.Scope) bool {
+	b := e.tracker.Binding(scope.Service)
+	return b.Waypoint != scope.Gateway || b.Reason == ext.ReasonAttachmentDenied || b.Reason == ext.ReasonUnsupportedTrafficType
 }
 
 // endLeaving takes places away whose grace is over, or whose Service or waypoint is gone.

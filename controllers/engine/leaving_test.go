@@ -64,6 +64,20 @@ func TestAWaypointStillServesAServiceForAWhileAfterItsBindingEnded(t *testing.T)
 	}
 }
 
+func TestAServiceThatItsWaypointDoesNotTakeAnyMoreIsServedForAWhileToo(t *testing.T) {
+	w, scope := bound(t)
+	refusing := gateway("default", "way", extv1.ClassWaypoint, listener("mesh", 15008, "HBONE"))
+	refusing.Labels = map[string]string{extv1.LabelWaypointFor: "workload"}
+	w.apply(refusing)
+	if !w.serves(scope, 1) {
+		t.Error("it is not served any more, and the mesh does not know yet")
+	}
+	w.wait(10 * time.Second)
+	if w.serves(scope, 1) {
+		t.Error("it is still served when the grace is over")
+	}
+}
+
 func TestABindingThatComesBackInItsGraceIsAsItWas(t *testing.T) {
 	w, scope := bound(t)
 	w.apply(relabelled("none"))

@@ -103,6 +103,14 @@ func (e *Engine) markChanges(changes attach.Changes) {
 	}
 	for _, gateway := range changes.Gateways {
 		e.markGateway(gateway)
+		for place := range e.tracker.Places(gateway) {
+			if s := place.Service; !s.IsZero() {
+				e.status.services[s] = struct{}{} // the waypoint may have its first address
+			}
+		}
+	}
+	for _, service := range changes.Bindings {
+		e.status.services[service] = struct{}{}
 	}
 	for _, gateway := range changes.Certificates {
 		e.markGateway(gateway)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
@@ -71,11 +73,33 @@ func (e *Engine) serviceInput(key model.ServiceKey) (in status.TargetInput, exis
 		return in, false
 	}
 	in.Plugins = e.affecting(serviceTarget(key))
-	b := e.tracker.Binding(key)
-	if gw := e.store.Gateway(b.Waypoint); gw != nil && e.managed(gw) {
-		in.Waypoint = &status.WaypointBinding{Gateway: b.Waypoint, Bound: b.Bound(), Reason: b.Reason, Message: b.Message}
-	}
+	in.Waypoint = e.waypointBinding(key)
 	return in, true
+}
+
+// waypointBinding is what istio.io/WaypointBound says of a Service, nil: nothing. It is nothing without a label, of what gets
+// no connections at all, and where the waypoint is somebody else's, who says it.
+func (e *Engine) waypointBinding(key model.ServiceKey) *status.WaypointBinding {
+	b := e.tracker.Binding(key)
+	gw := e.store.Gateway(b.Waypoint)
+	switch {
+	case b.Reason == ext.ReasonNoWaypoint || e.isName(key):
+		return nil
+	case gw != nil && !e.managed(gw) && b.Reason != ext.ReasonWaypointNotFound:
+		return nil
+	case b.Bound() && len(gw.Status.Addresses) == 0:
+		return &status.WaypointBinding{
+			Gateway: b.Waypoint, Reason: ext.ReasonWaypointIsNotReady,
+			Message: "Waypoint " + b.Waypoint.String() + " has no address in its status yet, so traffic goes past it; it gets one when its first proxy serves",
+		}
+	}
+	return &status.WaypointBinding{Gateway: b.Waypoint, Bound: b.Bound(), Reason: b.Reason, Message: b.Message}
+}
+
+// isName tells whether a Service is nothing but a name in DNS.
+func (e *Engine) isName(key model.ServiceKey) bool {
+	s := e.store.Service(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
+	return key.Kind == string(store.KindService) && s != nil && s.Spec.Type == corev1.ServiceTypeExternalName
 }
 
 // affects are the objects that a plugin declares or, without a declared target, reaches, as far as they accepted it. A

@@ -67,6 +67,9 @@ func TargetConditions(in TargetInput, previous []metav1.Condition, now time.Time
 	}
 	if w := in.Waypoint; w != nil {
 		a := answer{w.Bound, w.Reason, w.Message}
+		if w.Reason == ext.ReasonWaypointNotFound {
+			a.reason = ext.ReasonWaypointIsNotReady // Istio's word for both
+		}
 		if w.Bound {
 			a = answer{true, ext.ReasonWaypointAccepted, "Successfully attached to waypoint " + w.Gateway.String()}
 		}

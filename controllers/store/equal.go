@@ -15,7 +15,7 @@ import (
 )
 
 // Two objects are equal when no rule and no builder can tell them apart: labels, annotations and what the user wrote.
-// Status, resourceVersion and managedFields stay out, so that a write of our own status changes nothing (Istio once
+// Status (a Gateway's has one exception), resourceVersion and managedFields stay out, so that a write of our own status changes nothing (Istio once
 // pushed the whole cluster for that: facts, section 8.1).
 
 func sameMeta(a, b *metav1.ObjectMeta) bool {
@@ -30,8 +30,9 @@ func samePlugin(a, b *model.Plugin) bool { return reflect.DeepEqual(a, b) }
 
 func samePolicy(a, b *model.MeshPolicy) bool { return reflect.DeepEqual(a, b) }
 
+// sameGateway looks at one thing in the status: whether there is an address, without which nobody sends a waypoint anything.
 func sameGateway(a, b *gatewayv1.Gateway) bool {
-	return sameMeta(&a.ObjectMeta, &b.ObjectMeta) && sameSpec(&a.Spec, &b.Spec)
+	return len(a.Status.Addresses) > 0 == (len(b.Status.Addresses) > 0) && sameMeta(&a.ObjectMeta, &b.ObjectMeta) && sameSpec(&a.Spec, &b.Spec)
 }
 
 func sameClass(a, b *gatewayv1.GatewayClass) bool {

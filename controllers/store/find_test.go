@@ -107,20 +107,22 @@ func TestIndexesFollowPutsMovesAndDeletions(t *testing.T) {
 }
 
 func TestUseWaypointLabels(t *testing.T) {
+	const use, in = extv1.LabelUseWaypoint, extv1.LabelUseWaypointNamespace
 	for _, c := range []struct {
-		why      string
-		name, ns string
-		want     WaypointLabel
+		why    string
+		labels map[string]string
+		want   WaypointLabel
 	}{
-		{"no label says nothing", "", "", WaypointLabel{}},
-		{"a name is in the own namespace", "w", "", WaypointLabel{Set: true, Gateway: nn("own", "w")}},
-		{"the second label moves it", "w", "infra", WaypointLabel{Set: true, Gateway: nn("infra", "w")}},
-		{"none opts out", "none", "infra", WaypointLabel{Set: true, None: true}},
-		{"None too", "None", "", WaypointLabel{Set: true, None: true}},
-		{"the second label alone says nothing", "", "infra", WaypointLabel{}},
+		{"no label says nothing", nil, WaypointLabel{}},
+		{"a name is in the own namespace", map[string]string{use: "w"}, WaypointLabel{Set: true, Gateway: nn("own", "w")}},
+		{"the second label moves it", map[string]string{use: "w", in: "infra"}, WaypointLabel{Set: true, Gateway: nn("infra", "w")}},
+		{"none opts out", map[string]string{use: "none", in: "infra"}, WaypointLabel{Set: true, None: true}},
+		{"None too", map[string]string{use: "None"}, WaypointLabel{Set: true, None: true}},
+		{"the second label alone says nothing", map[string]string{in: "infra"}, WaypointLabel{}},
+		{"an empty name is a label", map[string]string{use: ""}, WaypointLabel{Set: true, Gateway: nn("own", "")}},
+		{"an empty namespace too", map[string]string{use: "w", in: ""}, WaypointLabel{Set: true, Gateway: nn("", "w")}},
 	} {
-		labels := map[string]string{extv1.LabelUseWaypoint: c.name, extv1.LabelUseWaypointNamespace: c.ns}
-		if got := ParseWaypointLabel(labels, "own"); got != c.want {
+		if got := ParseWaypointLabel(c.labels, "own"); got != c.want {
 			t.Errorf("%s: got %+v", c.why, got)
 		}
 	}

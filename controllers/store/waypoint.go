@@ -20,17 +20,17 @@ type WaypointLabel struct {
 
 // ParseWaypointLabel reads istio.io/use-waypoint and istio.io/use-waypoint-namespace from the labels of a Service,
 // ServiceEntry or Namespace; namespace is where the waypoint is without the second label. The second label alone means
-// nothing, as in Istio. An empty value counts as no label, and "none" is read in any case: neither could ever name a
-// Gateway, so both can only be meant this way (Istio's binder and its HTTPRoute status disagree here).
+// nothing, as in Istio. An empty value names no Gateway at all, and is a label none the less, as for Istio's binder: the mesh
+// goes past waypoints then, whatever the Namespace says. "none" is read in any case: it could never name a Gateway.
 func ParseWaypointLabel(labels map[string]string, namespace string) WaypointLabel {
-	name := labels[extv1.LabelUseWaypoint]
+	name, set := labels[extv1.LabelUseWaypoint]
 	switch {
-	case name == "":
+	case !set:
 		return WaypointLabel{}
 	case strings.EqualFold(name, "none"):
 		return WaypointLabel{Set: true, None: true}
 	}
-	if override := labels[extv1.LabelUseWaypointNamespace]; override != "" {
+	if override, set := labels[extv1.LabelUseWaypointNamespace]; set {
 		namespace = override
 	}
 	return WaypointLabel{Set: true, Gateway: types.NamespacedName{Namespace: namespace, Name: name}}

@@ -60,11 +60,9 @@ func freePort(t *testing.T) uint32 {
 	return uint32(l.Addr().(*net.TCPAddr).Port)
 }
 
-// startEnvoy runs a real Envoy on the resources, all slots being pass-through, and waits until all its listeners are
-// active. It fails the test if Envoy refuses anything.
-func startEnvoy(t *testing.T, resources []Resource) (admin string) {
+// changeOf brings resources to a proxy, with all slots in them being pass-through.
+func changeOf(t *testing.T, resources []Resource) cache.Change {
 	t.Helper()
-	binary := testbed.EnvoyPath(t)
 	change := cache.Change{Resources: map[string]map[string]*cache.Resource{}, Slots: map[string]*build.Slot{}}
 	for _, r := range resources {
 		body, err := r.Any()
@@ -83,8 +81,22 @@ func startEnvoy(t *testing.T, resources []Resource) (admin string) {
 		}
 		change.Slots[name] = &build.Slot{Name: name, Network: parsed.Kind == names.KindNetwork}
 	}
+	return change
+}
+
+// startEnvoy runs a real Envoy on the resources, all slots being pass-through, and waits until all its listeners are
+// active. It fails the test if Envoy refuses anything.
+func startEnvoy(t *testing.T, resources []Resource) (admin string) {
+	t.Helper()
 	hub := cache.NewHub()
-	hub.Group(gateway).Apply(change)
+	hub.Group(gateway).Apply(changeOf(t, resources))
+	return startEnvoyOf(t, hub, resources)
+}
+
+// startEnvoyOf is startEnvoy for a hub that may change afterwards.
+func startEnvoyOf(t *testing.T, hub *cache.Hub, resources []Resource) (admin string) {
+	t.Helper()
+	binary := testbed.EnvoyPath(t)
 	refused := &refusals{}
 	xds := server.New(server.Options{
 		Hub: hub, Registry: acks.NewRegistry(acks.Events{}), ModuleCluster: names.ModulesCluster,

@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"math"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -74,13 +73,9 @@ func (d *Destination) Name() string { return names.Cluster(d.Service, d.Port, st
 // Upstream gives the cluster of a destination and, if its addresses are known here, its endpoints.
 func Upstream(d *Destination) []Resource {
 	c := &clusterv3.Cluster{
-		Name:           d.Name(),
-		ConnectTimeout: durationpb.New(connectTimeout),
-		// Limits are the business of plugins and of the Service's owner; Envoy's default of 1024 would be a surprise.
-		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-			MaxConnections: wrapperspb.UInt32(math.MaxUint32), MaxPendingRequests: wrapperspb.UInt32(math.MaxUint32),
-			MaxRequests: wrapperspb.UInt32(math.MaxUint32), MaxRetries: wrapperspb.UInt32(math.MaxUint32),
-		}}},
+		Name:                      d.Name(),
+		ConnectTimeout:            durationpb.New(connectTimeout),
+		CircuitBreakers:           unlimited(),
 		UpstreamConnectionOptions: &clusterv3.UpstreamConnectionOptions{TcpKeepalive: &corev3.TcpKeepalive{}},
 		// No member is ever taken out for its errors: a plugin's or a backend's 5xx is an answer like any other.
 		LbPolicy: clusterv3.Cluster_LEAST_REQUEST,

@@ -25,21 +25,26 @@ const ProxyPort = 15088
 const tcpIdle = 24 * time.Hour
 
 // Waypoint gives the resources that every proxy of a waypoint has: the PROXY listener and the prefetch listener. The PROXY
-// listener hands each connection to the listener of the address that the client asked for; one for which there is none,
-// and one without PROXY header, is closed. Addresses must not be empty; port is ProxyPort but in tests and on shared hosts.
+// listener hands each connection to the listener of the address that the client asked for. One for which there is none waits
+// for it (hold), and is closed in the end; one without PROXY header is closed. Addresses must not be empty; port is ProxyPort
+// but in tests and on shared hosts.
 func Waypoint(gw types.NamespacedName, addresses []netip.Addr, port uint32) []Resource {
+	chains, out := hold(gw, addresses, port)
 	l := &listenerv3.Listener{
 		Name:             names.ProxyListener(gw),
 		UseOriginalDst:   wrapperspb.Bool(true),
 		TrafficDirection: corev3.TrafficDirection_INBOUND,
 		ListenerFilters: []*listenerv3.ListenerFilter{{
-			Name:       "envoy.filters.listener.proxy_protocol",
-			ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: wrap(&proxyprotocolv3.ProxyProtocol{})},
+			Name: "envoy.filters.listener.proxy_protocol",
+			ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: wrap(&proxyprotocolv3.ProxyProtocol{
+				// What else the header says goes along with a connection that waits.
+				PassThroughTlvs: &corev3.ProxyProtocolPassThroughTLVs{MatchType: corev3.ProxyProtocolPassThroughTLVs_INCLUDE_ALL},
+			})},
 		}},
-		FilterChains: []*listenerv3.FilterChain{{Name: "unknown", Filters: []*listenerv3.Filter{tcpProxy("unknown_destination", names.Nowhere)}}},
+		FilterChains: chains,
 	}
 	listenOn(l, addresses, port)
-	return Sort([]Resource{{TypeURL: TypeListener, Name: l.Name, Message: l}, Prefetch(gw)})
+	return Sort(append(out, Resource{TypeURL: TypeListener, Name: l.Name, Message: l}, Prefetch(gw)))
 }
 
 // ServiceInput is one port of a Service or ServiceEntry at a waypoint.

@@ -31,7 +31,7 @@ func through(t *testing.T, port uint32, client, destination string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second)) // one to nowhere waits for most of 10 s
 	from, to := netip.MustParseAddrPort(client), netip.MustParseAddrPort(destination)
 	family := "TCP4"
 	if to.Addr().Is6() {
@@ -137,6 +137,7 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 		"the prefetch listener cannot be reached": "127.0.0.1:1", "the waypoint's own address is refused": fmt.Sprintf("127.0.0.1:%d", proxy),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait
 			c := through(t, proxy, "10.0.0.7:1234", destination)
 			_, _ = c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 			if b, err := io.ReadAll(c); len(b) > 0 || isTimeout(err) {

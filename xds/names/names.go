@@ -80,5 +80,13 @@ func Cluster(s model.ServiceKey, port int32, protocol string) string {
 	return join("cluster", s.Kind, s.Namespace, s.Name, number(port), protocol)
 }
 
+// Hold is the cluster by which a waypoint tries a connection again for which there was no listener, after the n-th wait.
+func Hold(gw types.NamespacedName, n int) string {
+	return join("hold", gw.Namespace, gw.Name, strconv.Itoa(n))
+}
+
+// Silence is a cluster of a waypoint that never answers.
+func Silence(gw types.NamespacedName) string { return join("silence", gw.Namespace, gw.Name) }
+
 // Secret is the SDS resource of a TLS Secret.
 func Secret(s types.NamespacedName) string { return join("secret", s.Namespace, s.Name) }

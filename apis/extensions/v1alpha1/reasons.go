@@ -148,8 +148,14 @@ const ReasonPluginsAttached = "PluginsAttached"
 // ReasonNotSupported is used with wasmpoint.dev/PoliciesEnforced=False.
 const ReasonNotSupported = "NotSupported"
 
-// ReasonWaypointAccepted is used with istio.io/WaypointBound=True, as by Istio.
-const ReasonWaypointAccepted = "WaypointAccepted"
+// Reasons of istio.io/WaypointBound, in Istio's words. AttachmentDenied, UnsupportedTrafficType and TargetHasNoPorts (a headless
+// Service) are used besides.
+const (
+	// ReasonWaypointAccepted is used with istio.io/WaypointBound=True.
+	ReasonWaypointAccepted = "WaypointAccepted"
+	// ReasonWaypointIsNotReady is used when the waypoint is missing, is none, or has no address.
+	ReasonWaypointIsNotReady = "WaypointIsNotReady"
+)
 
 // Annotations of our own.
 const (

@@ -19,7 +19,7 @@ func init() {
 		Test: func(t *testing.T, w *suite.World) {
 			w.Proxies("waypoint", 1)
 			reviews := suite.Request{Address: w.Service("reviews", 9080)}
-			w.MustTarget("Service/reviews", suite.True(ext.ConditionWaypointBound))
+			w.MustUse("Service/reviews", "waypoint")
 			w.MustAnswer(reviews, suite.Want{Status: 200})
 			w.Apply("plugin")
 			w.MustSummarize("marker", suite.True(ext.ConditionAccepted), suite.False(ext.ConditionResolvedRefs, ext.ReasonFetchFailed),

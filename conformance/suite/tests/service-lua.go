@@ -19,6 +19,7 @@ func init() {
 			reviews := suite.Request{Address: w.Service("reviews", 9080)}
 			w.Apply("plugin")
 			w.Programmed("te:lua", 1)
+			w.MustUse("Service/reviews", "waypoint")
 			if a := w.MustAnswer(reviews, suite.Want{Status: 200}); a.Lua != "here" {
 				t.Errorf("the backend saw x-lua %q", a.Lua)
 			}

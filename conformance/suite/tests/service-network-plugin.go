@@ -19,7 +19,7 @@ func init() {
 		Test: func(_ *testing.T, w *suite.World) {
 			w.Proxies("waypoint", 1)
 			mail := w.Service("mail", 9025)
-			w.MustTarget("Service/mail", suite.True(ext.ConditionWaypointBound))
+			w.MustUse("Service/mail", "waypoint")
 			w.MustGreet(mail, echo.Banner, "text\n")
 			w.Apply("plugin")
 			w.MustGreet(mail, "[one]"+echo.Banner, "[one][two]text\n")

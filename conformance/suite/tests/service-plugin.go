@@ -5,7 +5,6 @@ import (
 
 	"sigs.k8s.io/gateway-api/pkg/features"
 
-	ext "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/conformance/suite"
 )
 
@@ -23,7 +22,7 @@ func init() {
 			w.Apply("plugin")
 			w.Programmed("marker", 1)
 			w.MustAnswer(reviews, suite.Want{Status: 200, Plugins: "marker"})
-			w.MustTarget("Service/ratings", suite.True(ext.ConditionWaypointBound))
+			w.MustUse("Service/ratings", "waypoint")
 			w.MustStay(ratings, suite.Want{Status: 200})
 			w.MustStay(suite.Request{Address: w.Pod("reviews", 9080)}, suite.Want{Status: 200})
 			w.MustStay(reviews, suite.Want{Status: 200, Plugins: "marker"})

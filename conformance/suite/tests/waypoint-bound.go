@@ -17,11 +17,13 @@ func init() {
 		Features:    []features.FeatureName{suite.AttachToWaypoint, suite.WaypointBinding},
 		Manifests:   []string{"base/mesh.yaml", "waypoint-bound.yaml"},
 		Test: func(_ *testing.T, w *suite.World) {
+			w.Proxies("waypoint", 1)
 			w.MustTarget("Service/reviews", suite.True(ext.ConditionWaypointBound, w.Namespace+"/waypoint"))
 			service := &corev1.Service{}
 			service.Namespace, service.Name = w.Namespace, "reviews"
 			w.Patch(service, `{"metadata": {"labels": {"istio.io/use-waypoint": "nobody"}}}`)
 			w.MustSummarize("marker", suite.False(ext.ConditionAccepted, ext.ReasonWaypointNotFound, "nobody"))
+			w.MustTarget("Service/reviews", suite.False(ext.ConditionWaypointBound, ext.ReasonWaypointIsNotReady, "nobody"))
 			w.Patch(service, `{"metadata": {"labels": {"istio.io/use-waypoint": null}}}`)
 			w.MustNotHave("Service/reviews", ext.ConditionWaypointBound)
 			w.MustSummarize("marker", suite.False(ext.ConditionAccepted, ext.ReasonNoWaypoint))
