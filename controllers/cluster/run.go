@@ -70,6 +70,8 @@ type replica struct {
 	provision *provisioner.Provisioner
 	changes   peers.Changes
 	authority *pki.Authority // nil without TLS
+	// admit tells whether a stream may speak at all; nil: each may.
+	admit     func(context.Context) error
 	listeners listeners
 	running   sync.WaitGroup
 	// leadsSince is when this replica's term began, in nanoseconds since 1970.
@@ -232,7 +234,7 @@ func (r *replica) start(ctx context.Context, stop context.CancelCauseFunc) {
 		})
 	}
 	if r.authority != nil {
-		r.spawn(func() { r.authority.Run(ctx, time.Minute, r.log) })
+		r.spawn(func() { r.authority.Run(ctx, pki.ReloadEvery, r.log) })
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +20,17 @@ type Authority struct {
 	namespace string
 	now       func() time.Time
 	state     atomic.Pointer[ca]
-	// former is the state before, nil if there was none.
-	former atomic.Pointer[ca]
+	// former is the key of modules' addresses before the one in force, nil if there was none.
+	former atomic.Pointer[formerKey]
+
+	mu      sync.Mutex
+	changed []func()
+}
+
+// formerKey is a key that still signs until a moment, and is good after it as well.
+type formerKey struct {
+	key   []byte
+	signs time.Time
 }
 
 // New makes an authority from PEM, without a cluster (Reload is of no use then). namespace is the controller's, which
@@ -56,17 +66,38 @@ func (a *Authority) Warning() string {
 	return ""
 }
 
-// ModuleKeys are the key of the addresses of modules (package modules/seal) and the one before it, nil if there was none. All
-// replicas have the same, because it is derived from the CA's private key.
-func (a *Authority) ModuleKeys() (current, former []byte) {
-	if f := a.former.Load(); f != nil {
-		former = f.moduleKey
+// ModuleKeys are the key that signs the addresses of modules (package modules/seal) and another one that is good as well, nil if
+// there is none. All replicas have the same, because they are derived from the CA's private key. They do not read it at the same
+// time, so for a while the former key goes on to sign, and the new one is good already. A replica that starts in that time signs
+// with the new one.
+func (a *Authority) ModuleKeys() (signing, other []byte) {
+	key, f := a.current().moduleKey, a.former.Load()
+	switch {
+	case f == nil:
+		return key, nil
+	case a.now().Before(f.signs):
+		return f.key, key
 	}
-	return a.current().moduleKey, former
+	return key, f.key
 }
 
 // DrainKey is the key of the secrets by which kubelets end proxies (package provision).
 func (a *Authority) DrainKey() []byte { return a.current().drainKey }
+
+// OnChange has a function called after each change of the CA.
+func (a *Authority) OnChange(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.changed = append(a.changed, f)
+}
+
+// CheckClient tells whether the certificates that a client showed, its own first, are good now.
+func (a *Authority) CheckClient(chain []*x509.Certificate) error {
+	if err := a.current().verify(chain, x509.ExtKeyUsageClientAuth, a.now()); err != nil {
+		return fmt.Errorf("the client's certificate is not one of this controller's CA: %w", err)
+	}
+	return nil
+}
 
 // Server is the configuration of our xDS and module servers: TLS 1.2 or later, HTTP/2 and HTTP/1.1, with a certificate
 // that renews itself. names (host names or addresses) stand in it beside those of our Services. A client may show a
@@ -85,10 +116,7 @@ func (a *Authority) Server(names ...string) (*tls.Config, error) {
 			if len(s.PeerCertificates) == 0 {
 				return nil
 			}
-			if err := a.current().verify(s.PeerCertificates, x509.ExtKeyUsageClientAuth, a.now()); err != nil {
-				return fmt.Errorf("the client's certificate is not one of this controller's CA: %w", err)
-			}
-			return nil
+			return a.CheckClient(s.PeerCertificates)
 		},
 	}, nil
 }

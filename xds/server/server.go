@@ -27,10 +27,13 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/cache"
 )
 
-// Options configure a Server. All fields but Logger, Now and Hooks are needed.
+// Options configure a Server. All fields but Admit, Logger, Now and Hooks are needed.
 type Options struct {
 	Hub      *cache.Hub
 	Registry *acks.Registry
+	// Admit looks at what a stream shows of itself, before anything that its client says is read. An error is as Identify's. Nil
+	// admits all.
+	Admit func(ctx context.Context) error
 	// Identify tells whose proxy a stream is. An error ends the stream with that text, and with its code if it is a gRPC status.
 	Identify func(ctx context.Context, node *corev3.Node) (types.NamespacedName, error)
 	// ModuleURL gives the address of a module; query goes into it, and its QueryProxy comes back through
@@ -40,9 +43,11 @@ type Options struct {
 	ModuleCluster string
 	// WaitForModule is how long a plugin may wait for a proxy's own fetch before its fail strategy acts; 30 s by default.
 	WaitForModule time.Duration
-	Logger        *slog.Logger
-	Now           func() time.Time
-	Hooks         Hooks
+	// WaitForFirst is how long a stream may be open before its first message; DefaultWaitForFirst if zero.
+	WaitForFirst time.Duration
+	Logger       *slog.Logger
+	Now          func() time.Time
+	Hooks        Hooks
 }
 
 // Server answers streams. Register it with Register.
@@ -56,7 +61,8 @@ type Server struct {
 	epochs *epochs
 	pool   pool
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// sessions are the open ones by their secrets.
 	sessions map[string]*session
 	fleets   map[types.NamespacedName]*fleet
 	// lanes are the open prefetch lanes.
@@ -68,6 +74,12 @@ const DefaultWaitForModule = 30 * time.Second
 
 // New makes a server.
 func New(o Options) *Server {
+	if o.Admit == nil {
+		o.Admit = func(context.Context) error { return nil }
+	}
+	if o.WaitForFirst == 0 {
+		o.WaitForFirst = DefaultWaitForFirst
+	}
 	if o.WaitForModule == 0 {
 		o.WaitForModule = DefaultWaitForModule
 	}
@@ -81,8 +93,8 @@ func New(o Options) *Server {
 		opts: o, sessions: map[string]*session{}, fleets: map[types.NamespacedName]*fleet{}, lanes: map[*laneConn]struct{}{},
 		epochs: newEpochs(o.Now()),
 	}
-	// A session's number stands in the addresses of modules in its lane. It never comes again after a restart: Envoy would
-	// take the same bytes for what it was sent before, and refused, and acknowledge them without looking.
+	// A session's number stands in what is sent in its lane. It never comes again after a restart: Envoy would take the same bytes
+	// for what it was sent before, and refused, and acknowledge them without looking.
 	s.ids.Store(uint64(o.Now().UnixNano()))
 	return s
 }
@@ -93,7 +105,8 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	extensionv3.RegisterExtensionConfigDiscoveryServiceServer(g, s)
 }
 
-// QueryProxy is the field of ModuleURL's query that names the stream by whose lane the proxy fetches; it is absent elsewhere.
+// QueryProxy is the field of ModuleURL's query that names the stream by whose lane the proxy fetches; it is absent elsewhere. It
+// is a secret between us and that proxy: who knows it speaks for its fetches.
 const QueryProxy = "proxy"
 
 // Served is the module server's word that a proxy's fetch ended; proxy is the QueryProxy of the address. It tells whether the
@@ -136,7 +149,12 @@ func refusal(err error) *status.Status {
 
 // serve serves a stream of a kind: a for ADS, e for ECDS.
 func (s *Server) serve(stream deltaStream, kind string) error {
-	first, err := stream.Recv()
+	if err := s.opts.Admit(stream.Context()); err != nil {
+		why := refusal(err)
+		s.opts.Logger.Warn("proxy refused", "peer", peerOf(stream.Context()), "code", why.Code().String(), "error", why.Message())
+		return why.Err()
+	}
+	first, err := firstOf(stream, s.opts.WaitForFirst)
 	if err != nil {
 		return err
 	}
@@ -169,14 +187,14 @@ func (s *Server) serve(stream deltaStream, kind string) error {
 	sess.epoch = s.epochs.next(kind, streamKey(first, kind))
 	sess.fleet = s.join(sess, gateway)
 	s.mu.Lock()
-	s.sessions[id] = sess
+	s.sessions[sess.secret] = sess
 	s.adopt(sess)
 	s.mu.Unlock()
 	s.opts.Hooks.connected(1)
 	defer func() {
 		s.opts.Hooks.connected(-1)
 		s.mu.Lock()
-		delete(s.sessions, id)
+		delete(s.sessions, sess.secret)
 		s.orphan(sess)
 		s.mu.Unlock()
 		s.leave(sess, gateway)
