@@ -68,6 +68,9 @@ func TestAProxyOutsideOfTheClusterIsKnownByItsCertificate(t *testing.T) {
 		s := r.open("", fakeproxy.Node("edge-pod", bookinfo), good).refused()
 		return s.Code() == codes.PermissionDenied && strings.Contains(s.Message(), `the node id "edge-pod" is the name of a Pod`), s.Message()
 	})
+	if s := r.open("", fakeproxy.Node("router~10.0.0.1~edge-pod.default~x", bookinfo), good).refused(); s.Code() != codes.PermissionDenied {
+		t.Errorf("the node id of the Pod in Istio's form: %s %s", s.Code(), s.Message())
+	}
 	// What ends a handshake has no text that a client could rely on.
 	for _, c := range []struct {
 		name string

@@ -66,14 +66,25 @@ func Connect(t testing.TB, addr string, node *corev3.Node, answer func(*discover
 // Lane opens the stream of a prefetch slot beside the main one.
 func (p *Proxy) Lane(slot string, answer func(*discoveryv3.DeltaDiscoveryResponse) string) *Proxy {
 	p.t.Helper()
+	return p.open(p.node, slot, answer)
+}
+
+// Stream opens a stream for one slot, of any node, on the proxy's connection. It acknowledges everything.
+func (p *Proxy) Stream(node *corev3.Node, slot string) *Proxy {
+	p.t.Helper()
+	return p.open(node, slot, nil)
+}
+
+func (p *Proxy) open(node *corev3.Node, slot string, answer func(*discoveryv3.DeltaDiscoveryResponse) string) *Proxy {
+	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ecds, err := extensionv3.NewExtensionConfigDiscoveryServiceClient(p.conn).DeltaExtensionConfigs(ctx)
 	if err != nil {
 		cancel()
 		p.t.Fatal(err)
 	}
-	return begin(p.t, p.conn, p.node, ecds, cancel, answer, &discoveryv3.DeltaDiscoveryRequest{
-		Node: p.node, TypeUrl: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ResourceNamesSubscribe: []string{slot},
+	return begin(p.t, p.conn, node, ecds, cancel, answer, &discoveryv3.DeltaDiscoveryRequest{
+		Node: node, TypeUrl: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig", ResourceNamesSubscribe: []string{slot},
 	})
 }
 

@@ -30,13 +30,15 @@ func workloadOf(p *metav1.PartialObjectMetadata) types.NamespacedName {
 	return model.WorkloadName(p.Namespace, p.Labels, model.IstioPrograms(p.Labels, p.Annotations))
 }
 
-// isOf tells whether a node's id names a Pod: it is the Pod's name, or has Istio's form TYPE~IP~POD.NAMESPACE~DOMAIN.
-func isOf(node *corev3.Node, pod types.NamespacedName) bool {
-	if node.GetId() == pod.Name {
-		return true
+// namedBy is the Pod that a node's id names: it is the Pod's name, or has Istio's form TYPE~IP~POD.NAMESPACE~DOMAIN.
+func namedBy(node *corev3.Node, namespace string) types.NamespacedName {
+	pod := types.NamespacedName{Namespace: namespace, Name: node.GetId()}
+	if parts := strings.Split(node.GetId(), "~"); len(parts) == 4 {
+		if name, its := strings.CutSuffix(parts[2], "."+namespace); its {
+			pod.Name = name
+		}
 	}
-	parts := strings.Split(node.GetId(), "~")
-	return len(parts) == 4 && parts[2] == pod.Name+"."+pod.Namespace
+	return pod
 }
 
 // notIstios refuses a proxy that Istio started, in a Pod that says that nobody else runs plugins there.

@@ -82,7 +82,7 @@ func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gatewa
 		return gateway, ReasonBadCert, err
 	}
 	// A certificate names a Gateway and no proxy. Its holder may have any name that is not a Pod's.
-	switch _, _, err := a.podOf(ctx, types.NamespacedName{Namespace: gateway.Namespace, Name: node.GetId()}); {
+	switch _, _, err := a.podOf(ctx, namedBy(node, gateway.Namespace)); {
 	case err == nil:
 		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
 			"the node id %q is the name of a Pod, whose proxy shows a token; give the proxy outside of the cluster another id", node.GetId())
@@ -114,7 +114,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.
 	if reason, err := says(node, gateway, "Pod "+p.String()); err != nil {
 		return gateway, reason, err
 	}
-	if !isOf(node, p.NamespacedName) {
+	if namedBy(node, p.Namespace) != p.NamespacedName {
 		return gateway, ReasonOtherNode, status.Errorf(codes.PermissionDenied,
 			"the node id is %q, but the token is of Pod %s; the id must be the Pod's name (`wasmpoint bootstrap --id %s`)", node.GetId(), p.NamespacedName, p.Name)
 	}
