@@ -1,10 +1,12 @@
 package node_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +57,16 @@ func answersEverywhere(w *world, namespace string) {
 			w.t.Errorf("Pod %s at %s answers %q as %s, %v", p.Name, p.Status.PodIP, text, pod, err)
 		}
 		seen[p.Name] = true
+		conn, err := w.node.Dial(w.t.Context(), &p, netip.MustParseAddrPort("127.0.0.1:80"))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if pod := askOver(w.t, conn); pod != p.Name {
+			w.t.Errorf("127.0.0.1 inside Pod %s is Pod %q", p.Name, pod)
+		}
+	}
+	if _, err := w.node.Dial(w.t.Context(), &corev1.Pod{}, netip.MustParseAddrPort("127.0.0.1:80")); err == nil {
+		w.t.Error("a Pod that is not there has a network")
 	}
 	service := w.service(namespace)
 	w.eventually("the Service leads to all Pods", func() (bool, string) {
@@ -65,6 +77,24 @@ func answersEverywhere(w *world, namespace string) {
 		delete(seen, pod)
 		return len(seen) == 0, fmt.Sprint("not to ", seen)
 	})
+}
+
+// askOver asks over a connection, and gives the Pod that answers.
+func askOver(t *testing.T, conn net.Conn) (pod string) {
+	t.Helper()
+	defer func() { _ = conn.Close() }()
+	request, err := http.NewRequest(http.MethodGet, "http://pod/", nil)
+	if err == nil {
+		err = request.Write(conn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.Header.Get("x-pod")
 }
 
 func rollsUnderLoad(w *world, namespace string) {

@@ -12,14 +12,12 @@ import (
 // loadRate is in requests per second: enough for one to be under way whenever something changes.
 const loadRate = 200
 
-// Load sends a request again and again until MustNotFail, each over a connection of its own, as a load balancer that spreads
-// connections sees many clients. Every answer has to be as wanted.
+// Load sends a request again and again until MustNotFail, over connections that are kept as long as the other side does not
+// say that it closes them. Every answer has to be as wanted.
 func (w *World) Load(r Request, want Want) *traffic.Load {
 	w.t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
 	l := traffic.Start(traffic.Config{
 		Rate:    loadRate,
-		Client:  &http.Client{Transport: transport, Timeout: w.Timeouts.Request},
 		Request: func() (*http.Request, error) { return http.NewRequest(http.MethodGet, "http://"+r.Address+"/", nil) },
 		Check: func(answer *http.Response) error {
 			var seen echo.Answer

@@ -47,7 +47,7 @@ type Timeouts struct {
 // DefaultTimeouts suit a machine with two busy cores.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{
-		Ready: time.Minute, Status: 45 * time.Second, Traffic: 45 * time.Second, Steady: time.Second,
+		Ready: 2 * time.Minute, Status: 90 * time.Second, Traffic: 90 * time.Second, Steady: time.Second,
 		Module: 3 * time.Second, Request: 5 * time.Second,
 	}
 }

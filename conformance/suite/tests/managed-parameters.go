@@ -31,8 +31,8 @@ func init() {
 				if cpu := c.Resources.Requests[corev1.ResourceCPU]; cpu.String() != "30m" || c.Resources.Limits.Memory().String() != "512Mi" {
 					t.Errorf("Pod %s has the resources %+v", p.Name, c.Resources)
 				}
-				if c.Lifecycle.PreStop.Sleep.Seconds != 1 {
-					t.Errorf("Pod %s waits %d s before its end", p.Name, c.Lifecycle.PreStop.Sleep.Seconds)
+				if s := *p.Spec.TerminationGracePeriodSeconds; s != 1+15 { // drainSeconds, and what Envoy gets to end
+					t.Errorf("Pod %s has %d s for its end", p.Name, s)
 				}
 			}
 			deployment := &appsv1.Deployment{}
