@@ -14,7 +14,7 @@ func init() {
 	register(suite.Test{
 		ShortName:   "SamplesInACluster",
 		Description: "Every line that the README of the samples has for a cluster works: a gateway and a waypoint that get proxies by themselves, and a plugin at each.",
-		Features:    []features.FeatureName{suite.AttachToGateway, suite.AttachToService, suite.HTTPRoutes, suite.PrinterColumns, suite.Provisioning, suite.WaypointBinding},
+		Features:    []features.FeatureName{suite.AttachToService, suite.Provisioning, suite.WaypointBinding},
 		Manifests:   []string{"samples-in-a-cluster.yaml"},
 		OnNode:      true,
 		Test: func(t *testing.T, w *suite.World) {
