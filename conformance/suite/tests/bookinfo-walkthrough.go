@@ -13,7 +13,7 @@ func init() {
 	register(suite.Test{
 		ShortName:   "BookinfoWalkthrough",
 		Description: "The walk-through of the README in a cluster, with proxies that come by themselves: basic-auth at the gateway, at the namespace's waypoint and for the Service reviews at one of its own, then all of them gone, then from the root namespace.",
-		Features:    []features.FeatureName{suite.AttachToGateway, suite.AttachToWaypoint, suite.AttachToService, suite.AttachBySelector, suite.HTTPRoutes, suite.Provisioning, suite.WaypointBinding},
+		Features:    []features.FeatureName{suite.AttachToWaypoint, suite.AttachToService, suite.Provisioning, suite.WaypointBinding},
 		Manifests:   []string{"bookinfo-walkthrough.yaml"},
 		OnNode:      true,
 		Test: func(_ *testing.T, w *suite.World) {
