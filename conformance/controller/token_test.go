@@ -91,7 +91,7 @@ type stream struct {
 	stop func()
 }
 
-// open opens a stream and asks for listeners.
+// open opens a stream and asks for listeners; with no node it says nothing.
 func (r *replica) open(token string, node *corev3.Node, own ...tls.Certificate) *stream {
 	r.w.t.Helper()
 	conn, err := grpc.NewClient(r.config.XDS.Address, grpc.WithTransportCredentials(credentials.NewTLS(r.w.trusting(own...))))
@@ -109,7 +109,9 @@ func (r *replica) open(token string, node *corev3.Node, own ...tls.Certificate) 
 		s.err = err
 		return s
 	}
-	s.ask(&discoveryv3.DeltaDiscoveryRequest{Node: node, TypeUrl: server.TypeListener})
+	if node != nil {
+		s.ask(&discoveryv3.DeltaDiscoveryRequest{Node: node, TypeUrl: server.TypeListener})
+	}
 	return s
 }
 

@@ -42,6 +42,7 @@ func (r *replica) identity(ctx context.Context) (identifyFunc, []grpc.ServerOpti
 	a := identity.New(identity.Options{
 		Reviews: clientset.AuthenticationV1().TokenReviews(), Pods: r.manager.GetCache(), External: r.external, Refused: metrics.ProxyRefused, Logger: r.log,
 	})
+	r.admit = a.Admit
 	if err := a.WatchPods(ctx, r.manager.GetCache()); err != nil {
 		return nil, nil, err
 	}

@@ -70,6 +70,8 @@ type replica struct {
 	provision *provisioner.Provisioner
 	changes   peers.Changes
 	authority *pki.Authority // nil without TLS
+	// admit tells whether a stream may speak at all; nil: each may.
+	admit     func(context.Context) error
 	listeners listeners
 	running   sync.WaitGroup
 	// leadsSince is when this replica's term began, in nanoseconds since 1970.

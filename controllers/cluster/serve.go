@@ -19,10 +19,6 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/server"
 )
 
-// maxRequest is the size of a request that a proxy may send. A reconnecting proxy names all that it has at once: some 200
-// bytes a slot.
-const maxRequest = 256 << 20
-
 // listeners are opened first, so that a port in use is an error of the start. On those for proxies nothing is answered before
 // the cluster is known: the kernel takes connections, and they wait.
 type listeners struct {
@@ -86,6 +82,7 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 		ModuleURL: func(digest string, query url.Values) string {
 			return scheme + names.ModulesCluster + path(digest) + "?" + query.Encode()
 		},
+		Admit: r.admit,
 	})
 	r.serveHTTP(ctx, r.listeners.peers, peers.Handler(r.registry, r.c.Replica, &r.changes, func(f peers.Fetch) {
 		_ = x.Served(f.Digest, f.Proxy, f.Complete) // all replicas are told; one knows the proxy
@@ -107,8 +104,7 @@ func (r *replica) serve(ctx context.Context, fail func(error)) {
 		}
 	})
 	r.serveHTTP(ctx, r.listeners.modules, sealed(r.modules.Handler()), serverTLS)
-	options := append(server.GRPCOptions(), grpc.MaxRecvMsgSize(maxRequest))
-	options = append(options, more...)
+	options := append(server.GRPCOptions(), more...)
 	if serverTLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(serverTLS)))
 	}

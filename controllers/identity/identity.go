@@ -76,8 +76,7 @@ func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gatewa
 	}
 	cert := certificate(ctx)
 	if cert == nil {
-		return gateway, ReasonNoCredentials, refuse(
-			"the proxy shows neither a token nor a certificate; start it with the token of its Pod (`wasmpoint bootstrap --token-file`, audience %s)", bootstrap.TokenAudience)
+		return gateway, ReasonNoCredentials, errNoCredentials
 	}
 	if gateway, err = gatewayOfCertificate(cert); err != nil {
 		return gateway, ReasonBadCert, err
@@ -96,13 +95,9 @@ func (a *Authenticator) identify(ctx context.Context, node *corev3.Node) (gatewa
 
 // byToken is the Gateway of the Pod to which a token is bound.
 func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.Node) (gateway types.NamespacedName, reason string, err error) {
-	p, err := a.reviews.pod(ctx, token)
-	switch status.Code(err) {
-	case codes.OK:
-	case codes.Unauthenticated:
-		return gateway, ReasonBadToken, err
-	default:
-		return gateway, ReasonUnreachable, err
+	p, reason, err := a.tokenPod(ctx, token)
+	if err != nil {
+		return gateway, reason, err
 	}
 	end, ok := endOf(ctx)
 	if !ok {

@@ -139,10 +139,6 @@ func start(ctx context.Context, o Options, stop context.CancelCauseFunc) (_ *ins
 	return s, nil
 }
 
-// maxRequest is the size of a request that a proxy may send. A reconnecting proxy names all that it has at once: some 200
-// bytes a slot.
-const maxRequest = 256 << 20
-
 // serve starts the three servers.
 func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 	x := server.New(server.Options{
@@ -155,9 +151,7 @@ func (s *instance) serve(hub *cache.Hub, listeners []net.Listener) {
 	s.modules.OnServed(func(digest string, query url.Values, complete bool) {
 		_ = x.Served(digest, query.Get(server.QueryProxy), complete)
 	})
-	s.grpc = grpc.NewServer(append(server.GRPCOptions(),
-		grpc.MaxRecvMsgSize(maxRequest),
-	)...)
+	s.grpc = grpc.NewServer(server.GRPCOptions()...)
 	x.Register(s.grpc)
 	s.spawn(func() { _ = s.grpc.Serve(listeners[0]) }) // ends with Stop
 	for i, handler := range []http.Handler{s.modules.Handler(), admin.Handler(s)} {

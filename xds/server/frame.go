@@ -16,10 +16,11 @@ import (
 )
 
 // GRPCOptions are the options with which a gRPC server brings a change to many proxies for little: responses that are equal
-// for many are marshalled once, a connection holds no large buffers of its own, and one without a stream is closed. They include keepalive. A server without them works as well.
+// for many are marshalled once, a connection holds no large buffers of its own, and one without a stream is closed. They include keepalive, and the limits of what one client may take. A server without them works as well.
 func GRPCOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}),
+		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxConcurrentStreams(maxStreams),
 		// With TLS each connection has a read buffer of its own. Proxies send small messages; a large one is read in pieces.
 		grpc.ReadBufferSize(readBuffer),
 		// A window of fixed size: else gRPC answers every acknowledgement with a ping that measures the line.
@@ -33,6 +34,12 @@ func GRPCOptions() []grpc.ServerOption {
 }
 
 const (
+	// maxRequest is the size of a request that a proxy may send. A proxy that comes back names all that it has at once, and each
+	// name twice: some 350 bytes a slot. A waypoint of 2,000 Services with three ports each has 24,000 slots, so 9 MB.
+	maxRequest = 32 << 20
+	// maxStreams is how many streams a connection may have. A proxy has two, or two for each slot if its slots do not come over
+	// ADS; Envoy opens another connection when it needs more.
+	maxStreams = 200
 	readBuffer = 4 << 10
 	window     = 1 << 20
 	// idleConnection is how long a connection without a stream stays open.

@@ -39,8 +39,13 @@ func start(t *testing.T) *plane {
 
 func startWith(t *testing.T, hooks server.Hooks) *plane {
 	t.Helper()
+	return startAs(t, func(o *server.Options) { o.Hooks = hooks })
+}
+
+func startAs(t *testing.T, change func(*server.Options)) *plane {
+	t.Helper()
 	p := &plane{hub: cache.NewHub(), registry: acks.NewRegistry(acks.Events{})}
-	p.server = server.New(server.Options{
+	o := server.Options{
 		Hub: p.hub, Registry: p.registry, ModuleCluster: names.ModulesCluster,
 		Identify: func(_ context.Context, n *corev3.Node) (types.NamespacedName, error) {
 			ns, name, ok := strings.Cut(n.GetCluster(), "/")
@@ -51,8 +56,9 @@ func startWith(t *testing.T, hooks server.Hooks) *plane {
 		},
 		ModuleURL: func(d string, q url.Values) string { return "http://m/" + d + "?" + q.Encode() },
 		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Hooks:     hooks,
-	})
+	}
+	change(&o)
+	p.server = server.New(o)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

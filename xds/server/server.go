@@ -27,10 +27,13 @@ import (
 	"github.com/wasmpoint/wasmpoint/xds/cache"
 )
 
-// Options configure a Server. All fields but Logger, Now and Hooks are needed.
+// Options configure a Server. All fields but Admit, Logger, Now and Hooks are needed.
 type Options struct {
 	Hub      *cache.Hub
 	Registry *acks.Registry
+	// Admit looks at what a stream shows of itself, before anything that its client says is read. An error is as Identify's. Nil
+	// admits all.
+	Admit func(ctx context.Context) error
 	// Identify tells whose proxy a stream is. An error ends the stream with that text, and with its code if it is a gRPC status.
 	Identify func(ctx context.Context, node *corev3.Node) (types.NamespacedName, error)
 	// ModuleURL gives the address of a module; query goes into it, and its QueryProxy comes back through
@@ -40,9 +43,11 @@ type Options struct {
 	ModuleCluster string
 	// WaitForModule is how long a plugin may wait for a proxy's own fetch before its fail strategy acts; 30 s by default.
 	WaitForModule time.Duration
-	Logger        *slog.Logger
-	Now           func() time.Time
-	Hooks         Hooks
+	// WaitForFirst is how long a stream may be open before its first message; DefaultWaitForFirst if zero.
+	WaitForFirst time.Duration
+	Logger       *slog.Logger
+	Now          func() time.Time
+	Hooks        Hooks
 }
 
 // Server answers streams. Register it with Register.
@@ -68,6 +73,12 @@ const DefaultWaitForModule = 30 * time.Second
 
 // New makes a server.
 func New(o Options) *Server {
+	if o.Admit == nil {
+		o.Admit = func(context.Context) error { return nil }
+	}
+	if o.WaitForFirst == 0 {
+		o.WaitForFirst = DefaultWaitForFirst
+	}
 	if o.WaitForModule == 0 {
 		o.WaitForModule = DefaultWaitForModule
 	}
@@ -136,7 +147,12 @@ func refusal(err error) *status.Status {
 
 // serve serves a stream of a kind: a for ADS, e for ECDS.
 func (s *Server) serve(stream deltaStream, kind string) error {
-	first, err := stream.Recv()
+	if err := s.opts.Admit(stream.Context()); err != nil {
+		why := refusal(err)
+		s.opts.Logger.Warn("proxy refused", "peer", peerOf(stream.Context()), "code", why.Code().String(), "error", why.Message())
+		return why.Err()
+	}
+	first, err := firstOf(stream, s.opts.WaitForFirst)
 	if err != nil {
 		return err
 	}
