@@ -43,7 +43,11 @@ func Handler(registry *acks.Registry, replica string, changes *Changes, fetched 
 					return
 				case <-time.After(Coalesce):
 				}
-				if l := told.changed(registry, sub.take()); !l.empty() && !out.write(l) {
+				l := told.changed(registry, sub.take())
+				if l.empty() { // nothing is written, so the next heartbeat is not put off
+					continue
+				}
+				if !out.write(l) {
 					return
 				}
 			}

@@ -175,6 +175,9 @@ func (h *Handle) DropSlot(name string) {
 
 // Refuse records why the proxy cannot run a variant; an empty text takes that back.
 func (h *Handle) Refuse(variant, text string, now time.Time) {
+	if text == "" && !h.stands(h.proxy.Refused, variant) {
+		return
+	}
 	h.change(Change{Variant: variant}, func(p *Proxy) {
 		if text == "" {
 			delete(p.Refused, variant)
@@ -187,6 +190,9 @@ func (h *Handle) Refuse(variant, text string, now time.Time) {
 
 // RefuseType records that the proxy refused the last response of a type; an empty text, that it took it.
 func (h *Handle) RefuseType(url, text string, now time.Time) {
+	if text == "" && !h.stands(h.proxy.RefusedTypes, url) {
+		return
+	}
 	h.change(Change{}, func(p *Proxy) {
 		if text == "" {
 			delete(p.RefusedTypes, url)
@@ -195,6 +201,15 @@ func (h *Handle) RefuseType(url, text string, now time.Time) {
 		p.RefusedTypes[url] = Refusal{Text: text, At: now}
 		p.LastRefusal = &Refusal{Text: text, At: now}
 	})
+}
+
+// stands tells whether there is a refusal to take back. Almost every answer of a proxy takes back what is not there, and
+// nobody is to be told of that.
+func (h *Handle) stands(refusals map[string]Refusal, of string) bool {
+	h.registry.mu.Lock()
+	defer h.registry.mu.Unlock()
+	_, stands := refusals[of]
+	return stands
 }
 
 // Nack records a refusal that belongs to no variant.

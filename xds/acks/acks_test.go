@@ -75,6 +75,29 @@ func TestProxiesAreSortedCopies(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotThereIsTakenBackInSilence(t *testing.T) {
+	told := 0
+	h := NewRegistry(Events{Changed: func(Change) { told++ }}).Connect("a", gw, "1.40.0", now)
+	for i, step := range []struct {
+		do   func()
+		told int
+	}{
+		{func() { h.RefuseType("listeners", "", now) }, 0},
+		{func() { h.Refuse("v", "", now) }, 0},
+		{func() { h.RefuseType("listeners", "in use", now) }, 1},
+		{func() { h.Refuse("v", "no", now) }, 1},
+		{func() { h.RefuseType("routes", "", now) }, 0},
+		{func() { h.RefuseType("listeners", "", now) }, 1},
+		{func() { h.Refuse("v", "", now) }, 1},
+		{func() { h.Refuse("v", "", now) }, 0},
+	} {
+		told = 0
+		if step.do(); told != step.told {
+			t.Errorf("step %d: told %d times, want %d", i, told, step.told)
+		}
+	}
+}
+
 func TestARegistryIsSafeForManyStreams(t *testing.T) {
 	r := NewRegistry(Events{Runs: func(string) {}, Changed: func(Change) {}})
 	var wg sync.WaitGroup
