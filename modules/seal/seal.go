@@ -1,6 +1,8 @@
 // Package seal makes the addresses of modules unguessable: a proxy's fetch of a module carries no token, so the address is the
 // proof that the controller gave it. The path holds an HMAC of the module's digest; without it nothing is there.
 //
+// The HMAC does not cover the query. The stream that it names is a secret of its own (xds/server.QueryProxy).
+//
 // The address stands in no version of a slot, so another key sends nothing again.
 package seal
 

@@ -100,21 +100,21 @@ func (t *slotTable) suspect(st *slotState, direct []*build.Variant, nack string,
 // delivery is how code comes into a real slot. It is the same for all proxies that connected for the same time, and differs
 // from what the proxy was sent before.
 func (t *slotTable) delivery(attempt int) build.Delivery {
-	return t.deliverWith(attempt, "epoch", t.s.epoch)
+	return t.deliverWith(attempt, t.s.epoch, "epoch", t.s.epoch)
 }
 
 // laneDelivery is how code comes into the lane: the address names the session, so that the module server can tell whose fetch
 // ended.
 func (t *slotTable) laneDelivery(attempt int) build.Delivery {
-	return t.deliverWith(attempt, QueryProxy, t.s.id)
+	return t.deliverWith(attempt, t.s.id, QueryProxy, t.s.secret)
 }
 
-func (t *slotTable) deliverWith(attempt int, key, value string) build.Delivery {
+func (t *slotTable) deliverWith(attempt int, epoch, key, value string) build.Delivery {
 	o := t.s.server.opts
 	return build.Delivery{
 		Cluster: o.ModuleCluster,
 		Attempt: attempt,
-		Epoch:   value,
+		Epoch:   epoch,
 		ModuleURL: func(digest string) string {
 			return o.ModuleURL(digest, url.Values{key: {value}, "attempt": {strconv.Itoa(attempt)}})
 		},

@@ -61,7 +61,8 @@ type Server struct {
 	epochs *epochs
 	pool   pool
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// sessions are the open ones by their secrets.
 	sessions map[string]*session
 	fleets   map[types.NamespacedName]*fleet
 	// lanes are the open prefetch lanes.
@@ -92,8 +93,8 @@ func New(o Options) *Server {
 		opts: o, sessions: map[string]*session{}, fleets: map[types.NamespacedName]*fleet{}, lanes: map[*laneConn]struct{}{},
 		epochs: newEpochs(o.Now()),
 	}
-	// A session's number stands in the addresses of modules in its lane. It never comes again after a restart: Envoy would
-	// take the same bytes for what it was sent before, and refused, and acknowledge them without looking.
+	// A session's number stands in what is sent in its lane. It never comes again after a restart: Envoy would take the same bytes
+	// for what it was sent before, and refused, and acknowledge them without looking.
 	s.ids.Store(uint64(o.Now().UnixNano()))
 	return s
 }
@@ -104,7 +105,8 @@ func (s *Server) Register(g grpc.ServiceRegistrar) {
 	extensionv3.RegisterExtensionConfigDiscoveryServiceServer(g, s)
 }
 
-// QueryProxy is the field of ModuleURL's query that names the stream by whose lane the proxy fetches; it is absent elsewhere.
+// QueryProxy is the field of ModuleURL's query that names the stream by whose lane the proxy fetches; it is absent elsewhere. It
+// is a secret between us and that proxy: who knows it speaks for its fetches.
 const QueryProxy = "proxy"
 
 // Served is the module server's word that a proxy's fetch ended; proxy is the QueryProxy of the address. It tells whether the
@@ -185,14 +187,14 @@ func (s *Server) serve(stream deltaStream, kind string) error {
 	sess.epoch = s.epochs.next(kind, streamKey(first, kind))
 	sess.fleet = s.join(sess, gateway)
 	s.mu.Lock()
-	s.sessions[id] = sess
+	s.sessions[sess.secret] = sess
 	s.adopt(sess)
 	s.mu.Unlock()
 	s.opts.Hooks.connected(1)
 	defer func() {
 		s.opts.Hooks.connected(-1)
 		s.mu.Lock()
-		delete(s.sessions, id)
+		delete(s.sessions, sess.secret)
 		s.orphan(sess)
 		s.mu.Unlock()
 		s.leave(sess, gateway)

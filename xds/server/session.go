@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -21,14 +22,16 @@ const TypeExtensionConfig = "type.googleapis.com/envoy.config.core.v3.TypedExten
 // session is one stream of one proxy. It has no goroutine of its own but the stream's reader: the workers of the pool run it,
 // one at a time.
 type session struct {
-	server  *Server
-	id      string
-	gateway types.NamespacedName
-	group   *cache.Group
-	fleet   *fleet
-	stream  deltaStream
-	proxy   *acks.Handle
-	log     *slog.Logger
+	server *Server
+	// id is the number as text, for logs and nonces; secret names the session in the addresses of its lane's modules alone. It stands
+	// nowhere that another tenant might see: neither in a log nor in a name that Envoy repeats when it refuses something.
+	id, secret string
+	gateway    types.NamespacedName
+	group      *cache.Group
+	fleet      *fleet
+	stream     deltaStream
+	proxy      *acks.Handle
+	log        *slog.Logger
 	// number, node and peer find the session of a prefetch lane's stream; epoch stands in what the session sends.
 	number            uint64
 	node, peer, epoch string
@@ -113,7 +116,7 @@ func (b *inbox) empty() bool {
 
 func newSession(s *Server, id string, gateway types.NamespacedName, stream deltaStream, proxy *acks.Handle) *session {
 	sess := &session{
-		server: s, id: id, gateway: gateway, group: s.opts.Hub.Group(gateway), stream: stream, proxy: proxy,
+		server: s, id: id, secret: rand.Text(), gateway: gateway, group: s.opts.Hub.Group(gateway), stream: stream, proxy: proxy,
 		log:    s.opts.Logger.With("gateway", gateway.String(), "stream", id),
 		inWork: map[string]pending{}, outbox: outbox{stream: stream},
 	}
