@@ -13,7 +13,7 @@ import (
 // be, Identify looks at. The error is a gRPC status, as Identify's.
 func (a *Authenticator) Admit(ctx context.Context) error {
 	reason, err := a.admit(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // a stream that ended meanwhile was not refused
 		a.refused(reason)
 	}
 	return err

@@ -28,9 +28,9 @@ const (
 	refusedFor = 10 * time.Second
 	// maxKnown and maxRefused bound how many are known. They are apart: bad ones are free, and must not drive out good ones.
 	maxKnown, maxRefused = 20000, 1000
-	// maxReviews is how many questions may be under way at the API server.
-	maxReviews = 64
-	// reviewTimeout is how long an answer may take.
+	// maxReviews is how many questions may be under way at the API server, and maxOfPeer how many of those from one address.
+	maxReviews, maxOfPeer = 64, 16
+	// reviewTimeout is how long an answer may take, with the wait for one's turn.
 	reviewTimeout = 10 * time.Second
 	// maxToken is longer than any token of a ServiceAccount.
 	maxToken = 16 << 10

@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,13 +32,13 @@ type reviews struct {
 	reviewer       Reviewer
 	now            func() time.Time
 	known, refused *cache.LRUExpireCache
-	flight         singleflight.Group
-	places         chan struct{}
+	questions      questions
+	places         *places
 }
 
 func newReviews(r Reviewer, now func() time.Time) *reviews {
 	return &reviews{
-		reviewer: r, now: now, places: make(chan struct{}, maxReviews),
+		reviewer: r, now: now, places: newPlaces(), questions: questions{all: map[[sha256.Size]byte]*question{}},
 		known: cache.NewLRUExpireCacheWithClock(maxKnown, clock(now)), refused: cache.NewLRUExpireCacheWithClock(maxRefused, clock(now)),
 	}
 }
@@ -61,9 +62,9 @@ func (r *reviews) pod(ctx context.Context, token string) (pod, error) {
 	if err, ok := r.refused.Get(key); ok {
 		return pod{}, err.(error)
 	}
-	// The question goes on when the stream that asked it ends: others may wait for the answer.
-	answer := r.flight.DoChan(string(key[:]), func() (any, error) {
-		p, err := r.ask(token)
+	from := host(ctx)
+	p, err := r.questions.answer(ctx, key, func(ctx context.Context) (pod, error) {
+		p, err := r.ask(ctx, token, from)
 		switch {
 		case err == nil:
 			r.known.Add(key, p, min(knownFor, c.expiry().Sub(r.now())))
@@ -72,23 +73,32 @@ func (r *reviews) pod(ctx context.Context, token string) (pod, error) {
 		}
 		return p, err
 	})
-	select {
-	case a := <-answer:
-		if a.Err != nil {
-			return pod{}, a.Err
-		}
-		return a.Val.(pod), nil
-	case <-ctx.Done():
-		return pod{}, status.FromContextError(ctx.Err()).Err()
+	if _, is := status.FromError(err); !is { // the stream ended before the answer came
+		err = status.FromContextError(err).Err()
 	}
+	return p, err
 }
 
-// ask asks the API server.
-func (r *reviews) ask(token string) (pod, error) {
-	r.places <- struct{}{}
-	defer func() { <-r.places }()
-	ctx, cancel := context.WithTimeout(context.Background(), reviewTimeout)
-	defer cancel()
+// host is where a stream comes from, whatever its port.
+func host(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	name, _, err := net.SplitHostPort(p.Addr.String())
+	if err != nil {
+		return p.Addr.String()
+	}
+	return name
+}
+
+// ask asks the API server, when it is the turn of the one who wants to know.
+func (r *reviews) ask(ctx context.Context, token, from string) (pod, error) {
+	give, err := r.places.take(ctx, from)
+	if err != nil {
+		return pod{}, status.Errorf(codes.Unavailable, "too many tokens are asked about at once: there was no turn within %s; connect again", reviewTimeout)
+	}
+	defer give()
 	answer, err := r.reviewer.Create(ctx, &authenticationv1.TokenReview{
 		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{bootstrap.TokenAudience}},
 	}, metav1.CreateOptions{})
@@ -104,7 +114,7 @@ func (r *reviews) ask(token string) (pod, error) {
 // bound is the Pod that a reviewed token is bound to.
 func bound(s authenticationv1.TokenReviewStatus) (pod, error) {
 	switch {
-	case !s.Authenticated:
+	case !s.Authenticated: // kube-apiserver gives each token that it refuses an error, so that does not tell whether it could judge
 		why := s.Error
 		if why == "" {
 			why = "it was not issued by this cluster, or its Pod or ServiceAccount is gone"
