@@ -160,6 +160,13 @@ func (g *Group) Slot(name string) *build.Slot {
 	return g.slots[name]
 }
 
+// Has tells whether the gateway has a resource of one type.
+func (g *Group) Has(url, name string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.resources[url][name] != nil
+}
+
 // Resources is a copy of the resources of one type.
 func (g *Group) Resources(url string) map[string]*Resource {
 	g.mu.Lock()

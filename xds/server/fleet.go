@@ -31,9 +31,12 @@ type place struct {
 	siblings []string
 }
 
-// place gives the shared names of a slot. Names that the gateway does not have are not kept: any client may ask for any.
+// place gives the shared names of a slot. Names that the gateway does not have are not kept, and have no siblings yet: any client
+// may ask for any.
 func (f *fleet) place(name string) place {
-	known := f.group.Slot(name) != nil // before the lock: the group holds its own while it notifies
+	if f.group.Slot(name) == nil { // before the lock: the group holds its own while it notifies
+		return place{name: name}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p, ok := f.places[name]
@@ -42,9 +45,7 @@ func (f *fleet) place(name string) place {
 		if len(f.places) >= maxPlaces { // those of slots that are gone
 			clear(f.places)
 		}
-		if known {
-			f.places[name] = p
-		}
+		f.places[name] = p
 	}
 	return p
 }

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
+	"github.com/wasmpoint/wasmpoint/xds/build"
+	"github.com/wasmpoint/wasmpoint/xds/names"
 	"github.com/wasmpoint/wasmpoint/xds/server"
 )
 
@@ -104,5 +106,50 @@ func TestAConnectionHasABoundOfStreams(t *testing.T) {
 	}
 	if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 200 {
 		t.Errorf("the connection may have %d streams (told: %v), want 200", n, ok)
+	}
+}
+
+func TestNamesThatNobodyHasHaveABound(t *testing.T) {
+	for name, c := range map[string]struct{ url, name string }{
+		"slots":     {server.TypeExtensionConfig, slotName(80)},
+		"endpoints": {server.TypeEndpoint, "cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t)
+			p.set(nil, 81)
+			proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
+			proxy.Lane(names.Prefetch(gw), nil)
+			many := make([]string, 50000)
+			for i := range many {
+				many[i] = fmt.Sprintf("%s-%d", c.name, i)
+			}
+			proxy.Subscribe(c.url, many, nil)
+			proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(81)}, nil)
+			proxy.Wait(30*time.Second, "the stream is served", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(81)] != "" })
+			proxy.Subscribe(c.url, []string{c.name}, nil)
+			proxy.Wait(10*time.Second, "the end of the stream", func() bool { return proxy.Err() != nil })
+			want := "the proxy asks for more than 50000 resources that Gateway default/gw does not have"
+			if err := proxy.Err(); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), want) {
+				t.Errorf("the stream ended with %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestNamesThatCameToBeAreNotAmongThoseThatNobodyHas(t *testing.T) {
+	p := start(t)
+	proxy := testbed.Connect(t, p.addr, node("default/gw"), nil)
+	proxy.Lane(names.Prefetch(gw), nil)
+	list, slots := ports(50000)
+	p.set(nil, 81)
+	proxy.Subscribe(server.TypeExtensionConfig, slots, nil)
+	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(81)}, nil)
+	proxy.Wait(30*time.Second, "all names are taken", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(81)] != "" })
+	p.set(nil, list...)
+	proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(80)}, nil)
+	p.set([]build.Entry{lua("a", "-- a")}, 80) // alone, so that it goes before the others
+	proxy.Wait(30*time.Second, "the slot that was asked for last", func() bool { return proxy.Held(server.TypeExtensionConfig)[slotName(80)] != "" })
+	if err := proxy.Err(); err != nil {
+		t.Errorf("the stream ended with %v", err)
 	}
 }

@@ -192,3 +192,16 @@ func TestAPluginThatMovedWhileNoControllerWasThereStandsInOneSlotAtEveryMoment(t
 	again.connect(first.proxy.Held(server.TypeExtensionConfig))
 	again.settles(map[string][]string{"AUTHN": nil, "AUTHZ": {"a"}})
 }
+
+func TestAPluginMovesAsWellBetweenSlotsThatWereAskedForBeforeTheyWereThere(t *testing.T) {
+	p := newPlace(t)
+	p.connect(nil)
+	p.set(nil, 81)
+	p.proxy.Subscribe(server.TypeExtensionConfig, []string{slotName(81)}, nil)
+	p.proxy.Wait(5*time.Second, "the slots are asked for", func() bool { return p.proxy.Held(server.TypeExtensionConfig)[slotName(81)] != "" })
+	p.want(map[string]entries{"AUTHN": {marked("a")}})
+	p.settles(map[string][]string{"AUTHN": {"a"}})
+	p.must = []string{"a"}
+	p.want(map[string]entries{"STATS": {marked("a")}})
+	p.settles(map[string][]string{"STATS": {"a"}, "AUTHN": nil})
+}

@@ -157,7 +157,12 @@ type fetch struct {
 // serve reads the stream until it ends.
 func (s *session) serve(first *discoveryv3.DeltaDiscoveryRequest) error {
 	defer s.end()
+	names := asked{gateway: s.gateway, group: s.group}
 	for r := first; ; {
+		if err := names.take(r); err != nil {
+			s.log.Warn("stream ended", "error", err)
+			return err
+		}
 		s.do(work{request: r})
 		var err error
 		if r, err = s.stream.Recv(); err != nil {

@@ -179,6 +179,9 @@ func (t *slotTable) evaluate(st *slotState, now time.Time) error {
 		t.unblock(st)
 		return nil
 	}
+	if st.siblings == nil { // it came to be after it was asked for
+		st.siblings = t.s.fleet.place(st.name).siblings
+	}
 	t.recognise(st, slot)
 	d := delivery.Decide(slot, st.held, t.known)
 	t.lane.need(st, d.Lanes, now)
