@@ -159,7 +159,6 @@ func TestEveryValueOfTheChartHasAnEffect(t *testing.T) {
 		"client":            strings.Contains(config, "client:\n  burst: 2000000\n  qps: 12.5\n"),
 		"mirrors":           strings.Contains(config, "mirrors:\n  registry.example: mirror.test:5000\n"),
 		"provisioning":      strings.Contains(config, "provisioning:\n  enabled: false\n  image: registry.test/mirror/envoy:v1.40.0\n  xdsAddress: controller.test:443\n"),
-		"tls":               strings.Contains(config, "tls:\n  enabled: false\n"),
 		"service":           find[corev1.Service](t, all, "Service", "wasmpoint").Annotations["cloud.test/balancer"] == "internal",
 		"serviceAccount":    find[corev1.ServiceAccount](t, all, "ServiceAccount", "wasmpoint").Annotations["cloud.test/role"] == "reader",
 	} {

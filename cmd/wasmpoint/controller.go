@@ -30,8 +30,8 @@ It needs the CRDs of manifests/crd and the permissions of manifests/rbac. CRDs t
 		Example: `  # in a cluster: see manifests/install.yaml
 
   # on a laptop, against the cluster of the current kubeconfig
-  wasmpoint controller --kubeconfig ~/.kube/config --namespace default --tls=false --proxy-authentication=none \
-    --data-dir /tmp/wasmpoint --log-format text
+  wasmpoint controller --kubeconfig ~/.kube/config --namespace default --provisioning=false --tls=false \
+    --proxy-authentication=none --data-dir /tmp/wasmpoint --log-format text
 
   # with a file, and one value of it changed
   wasmpoint controller --config controller.yaml --log-level debug`,
@@ -83,7 +83,7 @@ func bindControllerFlags(f *pflag.FlagSet, c *cluster.Config) {
 	f.StringVar(&c.Provisioning.Image, "proxy-image", c.Provisioning.Image, "the proxies' image, an Envoy 1.39 or later")
 	f.StringVar(&c.Provisioning.XDSAddress, "proxy-xds-addr", c.Provisioning.XDSAddress, "where proxies reach this controller's xDS, HOST:PORT (default: its Service)")
 	f.StringVar(&c.Provisioning.ModulesAddress, "proxy-modules-addr", c.Provisioning.ModulesAddress, "where proxies reach this controller's module server, HOST:PORT (default: its Service)")
-	f.BoolVar(&c.TLS.Enabled, "tls", c.TLS.Enabled, "serve xDS, modules and peers over TLS")
+	f.BoolVar(&c.TLS.Enabled, "tls", c.TLS.Enabled, "serve xDS, modules and peers over TLS; false: in plain text, on loopback alone")
 	f.StringVar(&c.Proxies.Authentication, "proxy-authentication", c.Proxies.Authentication, "required: a proxy shows the token of its Pod, or a certificate; none: its own word counts, for trials alone")
 	f.BoolVar(&c.LeaderElection.Enabled, "leader-elect", c.LeaderElection.Enabled, "let one of several replicas write; false only for a single replica, which then does not notice that it is cut off from the API server")
 	f.StringVar(&c.LeaderElection.LeaseName, "lease-name", c.LeaderElection.LeaseName, "the Lease that the leader holds")

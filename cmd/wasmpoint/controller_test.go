@@ -42,11 +42,34 @@ func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 		`log level "loud" is unknown; use debug, info, warn or error`: {"--log-level", "loud"},
 		`xds.address "x": give HOST:PORT or :PORT`:                    {"--xds-addr", "x"},
 		`hostEnv[1] "a-b": name a variable`:                           {"--host-env", "A*,a-b"},
+		`xds.address "0.0.0.0:15010" is not a loopback address, and without TLS nothing leaves this machine; set tls.enabled to true, or give 127.0.0.1:15010`: {
+			"--xds-addr", "0.0.0.0:15010",
+		},
+		`modules.address "[2001:db8::1]:1" is not a loopback address`: {"--modules-addr", "[2001:db8::1]:1"},
+		`peers.address "wasmpoint.test:2" is not a loopback address`:  {"--peers-addr", "wasmpoint.test:2"},
 		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},
 	} {
 		code, _, errs := command(append([]string{"controller", "--data-dir", t.TempDir(), "--tls=false"}, args...)...)
 		if code != 1 || !strings.Contains(errs, want) {
 			t.Errorf("%v: exit code %d, %q; want it to say %q", args, code, strings.TrimSpace(errs), want)
 		}
+	}
+}
+
+func TestWithoutTLSPortsAloneAreOnLoopback(t *testing.T) {
+	nothing := func(string) string { return "" }
+	plain, secure := cluster.Default(), cluster.Default()
+	plain.TLS.Enabled = false
+	plain.Peers.Address = "localhost:15012"
+	for _, c := range []*cluster.Config{&plain, &secure} {
+		if err := c.Complete(nothing, os.Hostname); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := plain.XDS.Address+" "+plain.Modules.Address+" "+plain.Peers.Address, "127.0.0.1:15010 127.0.0.1:15011 localhost:15012"; got != want {
+		t.Errorf("without TLS %s, want %s", got, want)
+	}
+	if got, want := secure.XDS.Address+" "+secure.Modules.Address+" "+secure.Peers.Address, ":15010 :15011 :15012"; got != want {
+		t.Errorf("with TLS %s, want %s", got, want)
 	}
 }

@@ -87,7 +87,8 @@ type Peers struct {
 
 // TLS is about xDS, modules and peers.
 type TLS struct {
-	// Enabled serves them over TLS, with certificates of the CA in the Secret wasmpoint-ca.
+	// Enabled serves them over TLS, with certificates of the CA in the Secret wasmpoint-ca. Without it they are served on loopback
+	// alone, for trials on one machine.
 	Enabled bool `json:"enabled"`
 }
 
@@ -193,6 +194,9 @@ func (c *Config) Complete(env func(string) string, hostname func() (string, erro
 	if err := c.checkAddresses(); err != nil {
 		return err
 	}
+	if err := c.keepPlainTextHere(); err != nil {
+		return err
+	}
 	if err := c.Provisioning.complete(c); err != nil {
 		return err
 	}
@@ -250,6 +254,29 @@ func (c *Config) checkAddresses() error {
 	for _, p := range c.Peers.Static {
 		if _, _, err := net.SplitHostPort(p); err != nil {
 			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
+		}
+	}
+	return nil
+}
+
+// keepPlainTextHere keeps what is not served over TLS on loopback: tokens of proxies, and modules of all tenants, are in it.
+func (c *Config) keepPlainTextHere() error {
+	if c.TLS.Enabled {
+		return nil
+	}
+	for _, at := range []struct {
+		field   string
+		address *string
+	}{{"xds", &c.XDS.Address}, {"modules", &c.Modules.Address}, {"peers", &c.Peers.Address}} {
+		host, port, err := net.SplitHostPort(*at.address)
+		if err != nil {
+			return fmt.Errorf("%s.address %q: %w", at.field, *at.address, err)
+		}
+		if host == "" {
+			*at.address = net.JoinHostPort("127.0.0.1", port)
+		} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return fmt.Errorf("%s.address %q is not a loopback address, and without TLS nothing leaves this machine; set tls.enabled to true, or give 127.0.0.1:%s",
+				at.field, *at.address, port)
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func (r *replica) identity(ctx context.Context) (identifyFunc, []grpc.ServerOpti
 		}, nil, nil
 	}
 	if r.authority == nil {
-		r.log.Warn("tokens of proxies travel in plain text, and modules have no secret addresses: tls.enabled is false")
+		r.log.Warn("whoever is on this machine can read the tokens of proxies, and fetch their modules: tls.enabled is false")
 	}
 	config := rest.CopyConfig(r.manager.GetConfig())
 	config.QPS, config.RateLimiter = -1, nil // package identity bounds how many questions are under way

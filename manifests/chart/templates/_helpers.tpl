@@ -15,7 +15,8 @@ app.kubernetes.io/name: wasmpoint
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* The configuration file. The addresses are those of the Services and probes. Keys without a value are left out. */}}
+{{/* The configuration file. The addresses are those of the Services and probes; with TLS, because plain text is for loopback, and
+proxies are elsewhere. Keys without a value are left out. */}}
 {{- define "wasmpoint.config" -}}
 apiVersion: config.wasmpoint.dev/v1alpha1
 kind: ControllerConfig
@@ -32,7 +33,7 @@ health:
 admin:
   address: 127.0.0.1:15900
 dataDir: /var/lib/wasmpoint
-{{ toYaml (omit .Values.config "client" "mirrors") }}
+{{ toYaml (set (omit .Values.config "client" "mirrors") "tls" (dict "enabled" true)) }}
 {{- with .Values.config.client }}
 client:
   {{- with .burst }}
