@@ -47,9 +47,10 @@ func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 		},
 		`modules.address "[2001:db8::1]:1" is not a loopback address`: {"--modules-addr", "[2001:db8::1]:1"},
 		`peers.address "wasmpoint.test:2" is not a loopback address`:  {"--peers-addr", "wasmpoint.test:2"},
+		"provisioning.enabled is true and tls.enabled false":          {"--provisioning"},
 		"no such file or directory":                                   {"--config", "/nowhere/c.yaml"},
 	} {
-		code, _, errs := command(append([]string{"controller", "--data-dir", t.TempDir(), "--tls=false"}, args...)...)
+		code, _, errs := command(append([]string{"controller", "--data-dir", t.TempDir(), "--provisioning=false", "--tls=false"}, args...)...)
 		if code != 1 || !strings.Contains(errs, want) {
 			t.Errorf("%v: exit code %d, %q; want it to say %q", args, code, strings.TrimSpace(errs), want)
 		}
@@ -59,7 +60,7 @@ func TestAControllerThatCannotStartSaysWhatToDo(t *testing.T) {
 func TestWithoutTLSPortsAloneAreOnLoopback(t *testing.T) {
 	nothing := func(string) string { return "" }
 	plain, secure := cluster.Default(), cluster.Default()
-	plain.TLS.Enabled = false
+	plain.TLS.Enabled, plain.Provisioning.Enabled = false, false
 	plain.Peers.Address = "localhost:15012"
 	for _, c := range []*cluster.Config{&plain, &secure} {
 		if err := c.Complete(nothing, os.Hostname); err != nil {

@@ -59,7 +59,8 @@ func (w *world) product(binary string, secure bool) *plane {
 		"controller", "--kubeconfig=" + w.KubeconfigFor(own, "wasmpoint"), "--namespace=" + own, "--replica=bench", "--data-dir=" + dir,
 		"--xds-addr=" + xds, "--modules-addr=" + modules, "--peers-addr=" + address(), "--health-addr=" + health,
 		"--admin-addr=" + admin, "--metrics-addr=0", "--leader-elect=true", "--tls=" + strconv.FormatBool(secure),
-		"--proxy-authentication=none", // what it costs has a benchmark of its own (controllers/identity)
+		"--provisioning=" + strconv.FormatBool(secure), // the proxies here are the benchmark's, but so the controller is shipped
+		"--proxy-authentication=none",                  // what it costs has a benchmark of its own (controllers/identity)
 	}
 	p := &plane{w: w, name: "wasmpoint", plugin: "ours", addr: xds, modules: modules, admin: admin, log: filepath.Join(dir, "log")}
 	p.command = func() *exec.Cmd { return exec.Command(binary, flags...) }

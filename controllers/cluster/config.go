@@ -264,6 +264,9 @@ func (c *Config) keepPlainTextHere() error {
 	if c.TLS.Enabled {
 		return nil
 	}
+	if c.Provisioning.Enabled {
+		return errors.New("provisioning.enabled is true and tls.enabled false: the proxies' Pods would send their tokens in plain text; set one of them otherwise")
+	}
 	for _, at := range []struct {
 		field   string
 		address *string

@@ -15,11 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.out.yaml anew")
 
-var facts = Facts{Image: "registry.example/envoy:usual", XDS: "wasmpoint.wasmpoint-system.svc:15010", Modules: "wasmpoint.wasmpoint-system.svc:15011", DrainKey: []byte("key")}
+var facts = Facts{Image: "registry.example/envoy:usual", XDS: "wasmpoint.wasmpoint-system.svc:15010", Modules: "wasmpoint.wasmpoint-system.svc:15011", DrainKey: []byte("key"),
+	TLS: &bootstrap.TLS{CAFile: "/ca.crt", Name: "wasmpoint.wasmpoint-system.svc"}}
 
 // world reads a Gateway, and two ConfigMaps if there are any: the class's and its own.
 func world(t *testing.T, path string) Input {

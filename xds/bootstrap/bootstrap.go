@@ -50,7 +50,7 @@ type Config struct {
 	// XDS is the controller's xDS server, Modules its module server.
 	XDS     string
 	Modules string
-	// TLS is how both are spoken to; nil means plain text.
+	// TLS is how both are spoken to; nil means plain text, in which a token goes to this machine alone.
 	TLS *TLS
 	// TokenFile is the file with the ServiceAccount token by which the controller knows the proxy, "" for none. It is read
 	// anew when the kubelet puts another one in its place.

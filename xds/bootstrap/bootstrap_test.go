@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasmpoint/wasmpoint/controllers/pki"
 )
 
 func good() Config {
@@ -59,11 +62,31 @@ func TestAWrongBootstrapIsRefusedByName(t *testing.T) {
 		{func(c *Config) { c.XDS = "nowhere" }, `bootstrap: XDS "nowhere" must be host:port or unix:/path`},
 		{func(c *Config) { c.Modules = "a:b" }, `bootstrap: Modules "a:b" must be host:port or unix:/path`},
 		{func(c *Config) { c.Admin = "0.0.0.0:9901" }, `bootstrap: Admin "0.0.0.0:9901" is not a loopback address`},
+		{func(c *Config) { c.TokenFile, c.XDS = "/t/token", "10.0.0.1:1" },
+			`bootstrap: TokenFile "/t/token": the token would go to XDS 10.0.0.1 in plain text, for everybody on the way to read; set TLS (--ca FILE)`},
+		{func(c *Config) { c.TokenFile, c.XDS = "/t/token", "wasmpoint.test:1" }, `bootstrap: TokenFile "/t/token": the token would go to XDS wasmpoint.test in plain text`},
 	} {
 		config := good()
 		c.change(&config)
 		if _, err := JSON(config); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
+func TestATokenGoesOverTLSOrStaysOnTheMachine(t *testing.T) {
+	cert, _, err := pki.Generate(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := &TLS{CA: cert, Name: "wasmpoint.wasmpoint-system.svc"}
+	for xds, tls := range map[string]*TLS{
+		"127.0.0.1:1": nil, "[::1]:1": nil, "localhost:1": nil, "unix:/run/xds.sock": nil, "wasmpoint.test:1": secure, "10.0.0.1:1": secure,
+	} {
+		config := good()
+		config.TokenFile, config.XDS, config.TLS = "/t/token", xds, tls
+		if _, err := JSON(config); err != nil {
+			t.Errorf("%s: %v", xds, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 
@@ -29,6 +30,10 @@ func sendToken(xds *clusterv3.Cluster, file string) error {
 	if !filepath.IsAbs(file) || strings.ContainsAny(file, ":%()") {
 		return fmt.Errorf("bootstrap: TokenFile %q must be an absolute path without the characters : %% ( )", file)
 	}
+	if to := xds.LoadAssignment.Endpoints[0].LbEndpoints[0].GetEndpoint().Address; xds.TransportSocket == nil && !isHere(to) {
+		return fmt.Errorf("bootstrap: TokenFile %q: the token would go to XDS %s in plain text, for everybody on the way to read; set TLS (--ca FILE)",
+			file, to.GetSocketAddress().GetAddress())
+	}
 	content, err := anypb.New(&filecontentv3.FileContent{})
 	if err != nil {
 		return fmt.Errorf("bootstrap: %w", err)
@@ -54,6 +59,13 @@ func sendToken(xds *clusterv3.Cluster, file string) error {
 	}
 	options.HttpFilters = []*hcmv3.HttpFilter{header, codec}
 	return setOptions(xds, options)
+}
+
+// isHere tells whether an address is on this machine.
+func isHere(a *corev3.Address) bool {
+	host := a.GetSocketAddress().GetAddress()
+	ip := net.ParseIP(host)
+	return a.GetPipe() != nil || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func httpFilter(name string, m proto.Message) (*hcmv3.HttpFilter, error) {
