@@ -234,7 +234,7 @@ func (r *replica) start(ctx context.Context, stop context.CancelCauseFunc) {
 		})
 	}
 	if r.authority != nil {
-		r.spawn(func() { r.authority.Run(ctx, time.Minute, r.log) })
+		r.spawn(func() { r.authority.Run(ctx, pki.ReloadEvery, r.log) })
 	}
 }
 

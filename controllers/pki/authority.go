@@ -19,8 +19,14 @@ type Authority struct {
 	namespace string
 	now       func() time.Time
 	state     atomic.Pointer[ca]
-	// former is the state before, nil if there was none.
-	former atomic.Pointer[ca]
+	// former is the key of modules' addresses before the one in force, nil if there was none.
+	former atomic.Pointer[formerKey]
+}
+
+// formerKey is a key that still signs until a moment, and is good after it as well.
+type formerKey struct {
+	key   []byte
+	signs time.Time
 }
 
 // New makes an authority from PEM, without a cluster (Reload is of no use then). namespace is the controller's, which
@@ -56,13 +62,19 @@ func (a *Authority) Warning() string {
 	return ""
 }
 
-// ModuleKeys are the key of the addresses of modules (package modules/seal) and the one before it, nil if there was none. All
-// replicas have the same, because it is derived from the CA's private key.
-func (a *Authority) ModuleKeys() (current, former []byte) {
-	if f := a.former.Load(); f != nil {
-		former = f.moduleKey
+// ModuleKeys are the key that signs the addresses of modules (package modules/seal) and another one that is good as well, nil if
+// there is none. All replicas have the same, because they are derived from the CA's private key. They do not read it at the same
+// time, so for a while the former key goes on to sign, and the new one is good already. A replica that starts in that time signs
+// with the new one.
+func (a *Authority) ModuleKeys() (signing, other []byte) {
+	key, f := a.current().moduleKey, a.former.Load()
+	switch {
+	case f == nil:
+		return key, nil
+	case a.now().Before(f.signs):
+		return f.key, key
 	}
-	return a.current().moduleKey, former
+	return key, f.key
 }
 
 // DrainKey is the key of the secrets by which kubelets end proxies (package provision).

@@ -21,7 +21,13 @@ const ReplicaURI = "spiffe://wasmpoint/replica"
 // GatewayURI begins the URI SAN of a proxy outside of a cluster; NAMESPACE/NAME of its Gateway follows.
 const GatewayURI = "spiffe://wasmpoint.dev/gateway/"
 
+// ReloadEvery is how often a replica reads the CA again.
+const ReloadEvery = time.Minute
+
 const (
+	// handover is how long the former key signs addresses of modules: until every replica has read the new one, also if it missed it
+	// once.
+	handover = 2*ReloadEvery + ReloadEvery/2
 	// caLife is how long a CA that we make is valid.
 	caLife = 10 * 365 * 24 * time.Hour
 	// leafLife is how long a serving certificate is valid; it is renewed after two thirds.

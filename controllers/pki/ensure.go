@@ -46,14 +46,20 @@ func (a *Authority) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The same state keeps its certificates.
-	if old := a.current(); string(old.pem) != string(state.pem) || !old.signer.Equal(state.signer) {
-		if string(old.moduleKey) != string(state.moduleKey) {
-			a.former.Store(old)
-		}
-		a.state.Store(state)
-	}
+	a.adopt(state)
 	return a.publish(ctx)
+}
+
+// adopt puts a state in force. The same one keeps its certificates.
+func (a *Authority) adopt(state *ca) {
+	old := a.current()
+	if string(old.pem) == string(state.pem) && old.signer.Equal(state.signer) {
+		return
+	}
+	if string(old.moduleKey) != string(state.moduleKey) {
+		a.former.Store(&formerKey{old.moduleKey, a.now().Add(handover)})
+	}
+	a.state.Store(state)
 }
 
 // Run reloads the CA at the given interval until ctx ends, and logs what is wrong when it changes.

@@ -25,9 +25,9 @@ const prefix = "/modules/"
 // rest is what modules.PathPrefix has after prefix.
 var rest = strings.TrimPrefix(modules.PathPrefix, prefix)
 
-// Keys gives the key in force and the one before it, nil if there was none: addresses that were given out shortly before a
-// change of keys are still good.
-type Keys func() (current, former []byte)
+// Keys gives the key that signs and another one that is good as well, nil if there is none: another replica may sign with that one
+// already, or signed with it until a moment ago.
+type Keys func() (signing, other []byte)
 
 // Seal makes and checks addresses.
 type Seal struct {
@@ -49,9 +49,9 @@ func (s *Seal) Path(digest string) string {
 func (s *Seal) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, digest, ok := parse(r.URL.Path)
-		current, former := s.keys()
-		good := hmac.Equal([]byte(given), []byte(mac(current, digest)))
-		if former != nil && hmac.Equal([]byte(given), []byte(mac(former, digest))) {
+		signing, other := s.keys()
+		good := hmac.Equal([]byte(given), []byte(mac(signing, digest)))
+		if other != nil && hmac.Equal([]byte(given), []byte(mac(other, digest))) {
 			good = true
 		}
 		if !ok || !good {
