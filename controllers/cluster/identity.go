@@ -43,6 +43,9 @@ func (r *replica) identity(ctx context.Context) (identifyFunc, []grpc.ServerOpti
 		Reviews: clientset.AuthenticationV1().TokenReviews(), Pods: r.manager.GetCache(), External: r.external, Refused: metrics.ProxyRefused, Logger: r.log,
 	})
 	r.admit = a.Admit
+	if r.authority != nil {
+		r.authority.OnChange(a.CheckCertificates(r.authority.CheckClient))
+	}
 	if err := a.WatchPods(ctx, r.manager.GetCache()); err != nil {
 		return nil, nil, err
 	}

@@ -28,8 +28,7 @@ func (a *Authenticator) admit(ctx context.Context) (reason string, err error) {
 	if cert == nil {
 		return ReasonNoCredentials, errNoCredentials
 	}
-	_, err = gatewayOfCertificate(cert)
-	return ReasonBadCert, err
+	return a.byCertificate(ctx, cert)
 }
 
 // errNoCredentials refuses who shows nothing.

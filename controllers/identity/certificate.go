@@ -14,15 +14,21 @@ import (
 
 // certificate is the client certificate of a stream, nil without. TLS verified it (pki.Authority.Server).
 func certificate(ctx context.Context) *x509.Certificate {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
+	chain := chainOf(ctx)
+	if len(chain) == 0 {
 		return nil
 	}
-	info, ok := p.AuthInfo.(credentials.TLSInfo)
-	if !ok || len(info.State.PeerCertificates) == 0 {
-		return nil
+	return chain[0]
+}
+
+// chainOf is all certificates that a stream's client showed.
+func chainOf(ctx context.Context) []*x509.Certificate {
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			return info.State.PeerCertificates
+		}
 	}
-	return info.State.PeerCertificates[0]
+	return nil
 }
 
 // gatewayOfCertificate is the Gateway that a certificate names.

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"sync"
 
@@ -34,10 +35,14 @@ func endOf(ctx context.Context) (context.CancelFunc, bool) {
 	return end, ok
 }
 
-// streams are the open streams of Pods.
+// streams are the open streams of Pods, and those of certificates.
 type streams struct {
-	mu    sync.Mutex
-	byPod map[types.UID]map[*stream]struct{}
+	// check tells whether certificates are good now; nil: those of all open connections are.
+	check func(chain []*x509.Certificate) error
+
+	mu        sync.Mutex
+	byPod     map[types.UID]map[*stream]struct{}
+	certified map[*certified]struct{}
 }
 
 type stream struct{ end context.CancelFunc }

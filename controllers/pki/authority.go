@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,9 @@ type Authority struct {
 	state     atomic.Pointer[ca]
 	// former is the key of modules' addresses before the one in force, nil if there was none.
 	former atomic.Pointer[formerKey]
+
+	mu      sync.Mutex
+	changed []func()
 }
 
 // formerKey is a key that still signs until a moment, and is good after it as well.
@@ -80,6 +84,21 @@ func (a *Authority) ModuleKeys() (signing, other []byte) {
 // DrainKey is the key of the secrets by which kubelets end proxies (package provision).
 func (a *Authority) DrainKey() []byte { return a.current().drainKey }
 
+// OnChange has a function called after each change of the CA.
+func (a *Authority) OnChange(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.changed = append(a.changed, f)
+}
+
+// CheckClient tells whether the certificates that a client showed, its own first, are good now.
+func (a *Authority) CheckClient(chain []*x509.Certificate) error {
+	if err := a.current().verify(chain, x509.ExtKeyUsageClientAuth, a.now()); err != nil {
+		return fmt.Errorf("the client's certificate is not one of this controller's CA: %w", err)
+	}
+	return nil
+}
+
 // Server is the configuration of our xDS and module servers: TLS 1.2 or later, HTTP/2 and HTTP/1.1, with a certificate
 // that renews itself. names (host names or addresses) stand in it beside those of our Services. A client may show a
 // certificate, which then must be one of the CA for clients.
@@ -97,10 +116,7 @@ func (a *Authority) Server(names ...string) (*tls.Config, error) {
 			if len(s.PeerCertificates) == 0 {
 				return nil
 			}
-			if err := a.current().verify(s.PeerCertificates, x509.ExtKeyUsageClientAuth, a.now()); err != nil {
-				return fmt.Errorf("the client's certificate is not one of this controller's CA: %w", err)
-			}
-			return nil
+			return a.CheckClient(s.PeerCertificates)
 		},
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,12 @@ func (a *Authority) adopt(state *ca) {
 		a.former.Store(&formerKey{old.moduleKey, a.now().Add(handover)})
 	}
 	a.state.Store(state)
+	a.mu.Lock()
+	changed := slices.Clone(a.changed)
+	a.mu.Unlock()
+	for _, f := range changed {
+		f()
+	}
 }
 
 // Run reloads the CA at the given interval until ctx ends, and logs what is wrong when it changes.

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto/x509"
 	"testing"
 
 	"github.com/wasmpoint/wasmpoint/modules/seal"
@@ -53,5 +54,31 @@ func TestAReplicaThatReadTheNewKeyFirstGivesOutNoAddressThatOthersDoNotKnow(t *t
 		if seal.New(a.ModuleKeys, nil).Path(digest) == first {
 			t.Errorf("%s: the former key still signs", name)
 		}
+	}
+}
+
+func TestWhoLooksAtClientsIsToldWhenTheirCAIsDropped(t *testing.T) {
+	cert, key := generate(t, t0)
+	newCert, newKey := generate(t, t0)
+	a, err := New("ns", cert, key, (&clock{t0}).Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := a.newLeaf(nil, GatewayURI+"default/edge", x509.ExtKeyUsageClientAuth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := []*x509.Certificate{l.cert.Leaf}
+	var told []error
+	a.OnChange(func() { told = append(told, a.CheckClient(chain)) })
+	for _, pem := range [][]byte{append(cert, newCert...), append(cert, newCert...), newCert} {
+		state, err := readCA(pem, newKey, t0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.adopt(state)
+	}
+	if len(told) != 2 || told[0] != nil || told[1] == nil {
+		t.Errorf("told %v, want twice: that the client is good, and that it is not", told)
 	}
 }
