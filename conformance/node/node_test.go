@@ -147,9 +147,10 @@ func restarts(w *world, namespace string) {
 func leavesNothing(w *world, namespace string) {
 	w.gateway(namespace, "hello")
 	pods := w.pods(namespace)
-	var pids []int
-	for i := range pods {
-		pids = append(pids, pidOf(w.t, &pods[i]))
+	for _, p := range pods {
+		if len(processesOf(w.t, string(p.UID))) == 0 {
+			w.t.Fatalf("no process of %s is found", p.Name)
+		}
 	}
 	service := w.service(namespace)
 	for _, o := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}} {
@@ -163,9 +164,9 @@ func leavesNothing(w *world, namespace string) {
 		now := w.pods(namespace)
 		return len(now) == 0, names(now)
 	})
-	for i, p := range pods {
-		if err := syscall.Kill(pids[i], 0); err == nil {
-			w.t.Errorf("the process of %s runs", p.Name)
+	for _, p := range pods {
+		if left := processesOf(w.t, string(p.UID)); len(left) != 0 { // by name: its number may be another's by now
+			w.t.Errorf("of %s there runs %v", p.Name, left)
 		}
 		if entries, err := os.ReadDir(filepath.Join(w.folder, "pods", string(p.UID))); err == nil {
 			w.t.Errorf("the folder of %s has %v", p.Name, entries)

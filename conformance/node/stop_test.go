@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,13 +23,14 @@ func TestANodeThatStopsLeavesNoProcessNoInterfaceAndNoFolder(t *testing.T) {
 	w := &world{t: t, cluster: c, node: n, folder: folder}
 	w.gateway("stopping", "hello")
 	pods := w.pods("stopping")
+	if there := processesOf(t, folder); len(there) < len(pods) {
+		t.Fatalf("the Pods' processes are %v", there)
+	}
 	if err := n.Stop(); err != nil {
 		t.Error(err)
 	}
-	for i := range pods {
-		if err := syscall.Kill(pidOf(t, &pods[i]), 0); err == nil {
-			t.Errorf("the process of %s runs", pods[i].Name)
-		}
+	if left := processesOf(t, folder); len(left) != 0 {
+		t.Errorf("processes run: %v", left)
 	}
 	if left, err := os.ReadDir(filepath.Join(folder, "pods")); err != nil || len(left) != 0 {
 		t.Errorf("folders: %v, %v", left, err)
