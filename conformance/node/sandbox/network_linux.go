@@ -57,8 +57,18 @@ func (b *Bridge) Close() error { return netlink.LinkDel(b.link) }
 type Sandbox struct {
 	network *os.File
 	link    string
-	// dials are those under way, which keep the namespace open.
+	// dials are those under way, which keep the namespace open, and so do those that enter it.
 	dials sync.RWMutex
+}
+
+// enter puts the current thread into the namespace.
+func (s *Sandbox) enter() error {
+	s.dials.RLock()
+	defer s.dials.RUnlock()
+	if err := unix.Setns(int(s.network.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("entering the Pod's network namespace: %w", err)
+	}
+	return nil
 }
 
 // Join makes a network namespace with a loopback interface, eth0 with the address, and a default route to the bridge.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,15 +17,17 @@ import (
 // Process is a running process of a Pod.
 type Process struct {
 	spec    Spec
-	network *os.File
-	mounts  *os.File
-	cmd     *exec.Cmd
-	exited  chan struct{}
+	sandbox *Sandbox
+	// entering are the commands on their way into the namespaces. The number of a file that was closed may soon be another Pod's.
+	entering sync.RWMutex
+	mounts   *os.File
+	cmd      *exec.Cmd
+	exited   chan struct{}
 }
 
 // Start starts a process in the Pod's network namespace. It is killed if this program ends.
 func (s *Sandbox) Start(spec Spec) (*Process, error) {
-	p := &Process{spec: spec, network: s.network, exited: make(chan struct{})}
+	p := &Process{spec: spec, sandbox: s, exited: make(chan struct{})}
 	started := make(chan error, 1)
 	// The kernel kills the process when the thread that started it ends, so the thread waits for the process.
 	onThread(func() {
@@ -35,7 +39,9 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 		awaitEnd(p.cmd.Process.Pid)
 		_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // what is left of its group; fails only when nothing is
 		_ = p.cmd.Wait()                                // how it ended is in its state
+		p.entering.Lock()
 		_ = p.mounts.Close()
+		p.entering.Unlock()
 		close(p.exited)
 	})
 	if err := <-started; err != nil {
@@ -46,8 +52,8 @@ func (s *Sandbox) Start(spec Spec) (*Process, error) {
 
 // start runs on the thread of the process.
 func (p *Process) start() (err error) {
-	if err := unix.Setns(int(p.network.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("entering the Pod's network namespace: %w", err)
+	if err := p.sandbox.enter(); err != nil {
+		return err
 	}
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS); err != nil {
 		return fmt.Errorf("mount namespace: %w", err)
@@ -101,7 +107,8 @@ func (s *Spec) command(output *os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Run runs one more command beside the process, with its view of files and network, until it ends or the context does.
+// Run runs one more command beside the process, with its view of files and network, until it ends or the context does. What it
+// leaves running ends with it.
 func (p *Process) Run(ctx context.Context, command []string) (output string, err error) {
 	spec := p.spec
 	spec.Command = command
@@ -111,22 +118,38 @@ func (p *Process) Run(ctx context.Context, command []string) (output string, err
 	}
 	result := make(chan error, 1)
 	onThread(func() { result <- p.run(ctx, &spec, write) })
+	// What left the command's group may keep the output open for ever.
+	stop := context.AfterFunc(ctx, func() { _ = read.SetReadDeadline(time.Now()) }) // a pipe can do this
+	defer stop()
 	var all bytes.Buffer
 	_, readErr := all.ReadFrom(read)
+	if errors.Is(readErr, os.ErrDeadlineExceeded) {
+		readErr = ctx.Err()
+	}
 	return all.String(), errors.Join(<-result, readErr, read.Close())
 }
 
-// run closes the output, so that its reader ends with the command.
-func (p *Process) run(ctx context.Context, spec *Spec, output *os.File) error {
-	defer output.Close()
-	if err := unix.Setns(int(p.network.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("entering the Pod's network namespace: %w", err)
+// enter puts the current thread into the namespaces.
+func (p *Process) enter() error {
+	p.entering.RLock()
+	defer p.entering.RUnlock()
+	if err := p.sandbox.enter(); err != nil {
+		return err
 	}
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
 	}
 	if err := unix.Setns(int(p.mounts.Fd()), unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("entering the container's mount namespace: %w", err)
+	}
+	return nil
+}
+
+// run closes the output, so that its reader ends with the command.
+func (p *Process) run(ctx context.Context, spec *Spec, output *os.File) error {
+	defer output.Close()
+	if err := p.enter(); err != nil {
+		return err
 	}
 	cmd, err := spec.command(output)
 	if err != nil {
@@ -147,6 +170,7 @@ func (p *Process) run(ctx context.Context, spec *Spec, output *os.File) error {
 	awaitEnd(cmd.Process.Pid)
 	close(ended)
 	<-killed
+	_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // what is left of its group; its number is its own until it is collected
 	if err := cmd.Wait(); err != nil {
 		return errors.Join(err, ctx.Err())
 	}
