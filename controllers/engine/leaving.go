@@ -10,9 +10,10 @@ import (
 
 // lingers keeps a place at a waypoint for a while when the binding of its Service ends, just as it was: those who bring the
 // traffic hear of the binding's end by themselves, and some of them later than we do. A plugin of the place that changes
-// meanwhile changes there too. Without the Service or the waypoint there is nothing to go to, and nothing lingers. Where the
-// waypoint's owner does not admit the Service any more, it stays for that while too: it was admitted until now, and its clients
-// have done nothing wrong.
+// meanwhile changes there too, unless it is of another type then, or needs a permission that nobody looked for. One that is made in
+// that time is not on the old way: a request that still comes by it passes without it. Without the Service or the waypoint there is
+// nothing to go to, and nothing lingers. Where the waypoint's owner does not admit the Service any more, it stays for that while too:
+// it was admitted until now, and its clients have done nothing wrong.
 func (e *Engine) lingers(scope model.Scope) bool {
 	if _, is := e.places[scope]; !is || e.opts.Linger <= 0 || scope.Service.IsZero() {
 		return false

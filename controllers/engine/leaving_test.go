@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/attach"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/xds/build"
 	"github.com/wasmpoint/wasmpoint/xds/dataplane"
 	"github.com/wasmpoint/wasmpoint/xds/names"
 )
@@ -75,6 +77,25 @@ func TestAServiceThatItsWaypointDoesNotTakeAnyMoreIsServedForAWhileToo(t *testin
 	w.wait(10 * time.Second)
 	if w.serves(scope, 1) {
 		t.Error("it is still served when the grace is over")
+	}
+}
+
+func TestAPluginThatChangesItsTypeStaysAsItWasOnTheOldWay(t *testing.T) {
+	w, scope := bound(t)
+	first := func() *build.Slot { return w.hub.Group(scope.Gateway).Slot(names.Slot(scope, model.PhaseAuthn)) }
+	w.ProxyRuns(first().Entries[0].Wanted)
+	w.turn()
+	w.apply(relabelled("none"))
+	network := plugin("p", two, 2, attach.ServiceTarget(scope.Service))
+	network.Type = model.TypeNetwork
+	w.apply(network)
+	w.module(two, "d2", "")
+	slot := first()
+	if slot == nil || len(slot.Entries) != 1 {
+		t.Fatalf("slot %+v, want the plugin in it", slot)
+	}
+	if got := digests(slot.Entries[0]); !slices.Equal(got, []string{"d1"}) {
+		t.Errorf("the slot for HTTP filters has %v, want what was there", got)
 	}
 }
 

@@ -42,9 +42,10 @@ type pluginState struct {
 
 // entry is the plugin's place in a slot. fits tells which last good variants may stand there: the rules judged the plugin as
 // it is now, and a variant of an older generation may be of another type, or need a permission that this one does not.
-func (s *pluginState) entry(fits func(*build.Variant) bool) build.Entry {
+// For a place that is leaving they judged it as it was then, so what is wanted now has to fit as well.
+func (s *pluginState) entry(leaving bool, fits func(*build.Variant) bool) build.Entry {
 	e := build.Entry{Plugin: s.plugin.Key, Fail: s.plugin.FailStrategy, Pending: !s.pendingUntil.IsZero()}
-	if s.wanted != nil {
+	if s.wanted != nil && (!leaving || fits(s.wanted)) {
 		e.Wanted = s.wanted.Hash
 		e.Variants = append(e.Variants, s.wanted)
 	}

@@ -282,10 +282,11 @@ func (e *Engine) buildSlots(scope model.Scope) {
 }
 
 func (e *Engine) entries(scope model.Scope, plugins []*model.Plugin) []build.Entry {
+	_, leaving := e.leaving[scope]
 	var out []build.Entry
 	for _, p := range plugins {
 		if s := e.plugins[p.Key]; s != nil {
-			out = append(out, s.entry(func(v *build.Variant) bool { return e.fits(p, v, scope.Gateway) }))
+			out = append(out, s.entry(leaving, func(v *build.Variant) bool { return e.fits(p, v, scope.Gateway) }))
 		}
 	}
 	return out

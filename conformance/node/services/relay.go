@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -19,6 +20,9 @@ import (
 
 	"github.com/wasmpoint/wasmpoint/conformance/suite/netns"
 )
+
+// again is when a port that could not be listened on is tried again. Nothing else may happen to its Service.
+const again = time.Second
 
 var errNoEndpoint = errors.New("no endpoint is ready")
 
@@ -124,7 +128,10 @@ func (r *Relay) sync(key types.NamespacedName) {
 		if address := r.fixed[key]; address != "" {
 			behind = []string{address}
 		}
-		f.open(key, p.Port, behind, r.log)
+		if err := f.open(p.Port, behind); err != nil {
+			r.log.Error("a Service's port cannot be listened on; it is tried again", "service", key, "port", p.Port, "error", err)
+			time.AfterFunc(again, func() { r.sync(key) })
+		}
 	}
 	for port, d := range f.ports {
 		if !wanted[port] {
@@ -135,20 +142,20 @@ func (r *Relay) sync(key types.NamespacedName) {
 }
 
 // open listens on a port, if nobody does yet, and sets what is behind it.
-func (f *front) open(key types.NamespacedName, port int32, behind []string, log *slog.Logger) {
+func (f *front) open(port int32, behind []string) error {
 	if d := f.ports[port]; d != nil {
 		d.behind.Store(&behind)
-		return
+		return nil
 	}
 	d := &door{}
 	d.behind.Store(&behind)
 	var err error
 	if d.listener, err = net.Listen("tcp", net.JoinHostPort(f.ip, strconv.Itoa(int(port)))); err != nil {
-		log.Error("a Service's port cannot be listened on", "service", key, "port", port, "error", err)
-		return
+		return err
 	}
 	f.ports[port] = d
 	go netns.Serve(d.listener, d.dial)
+	return nil
 }
 
 // dial connects to the endpoint whose turn it is.

@@ -2,15 +2,20 @@ package services
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 )
 
 func slice(port string, number int32, endpoints ...discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
@@ -65,6 +70,40 @@ func TestConnectionsTakeTurns(t *testing.T) {
 	if _, err := d.dial(); err == nil {
 		t.Error("a Service without endpoints answers")
 	}
+}
+
+func TestAPortThatWasTakenIsListenedOnWhenItIsFree(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().(*net.TCPAddr)
+	service := &corev1.Service{}
+	service.Namespace, service.Name, service.Spec.ClusterIP = "n", "usual", address.IP.String()
+	service.Spec.Ports = []corev1.ServicePort{{Port: int32(address.Port)}}
+	factory := informers.NewSharedInformerFactory(fake.NewClientset(service), 0)
+	key := types.NamespacedName{Namespace: "n", Name: "usual"}
+	r := &Relay{
+		services: factory.Core().V1().Services().Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
+		chosen: func(*corev1.Service) bool { return true }, log: slog.New(slog.DiscardHandler),
+		running: map[types.NamespacedName]*front{key: {ip: service.Spec.ClusterIP, ports: map[int32]*door{}}}, // its address is local already
+	}
+	factory.Start(t.Context().Done())
+	factory.WaitForCacheSync(t.Context().Done())
+	open := func() *door {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.running[key].ports[int32(address.Port)]
+	}
+	if r.sync(key); open() != nil {
+		t.Fatal("the port was not taken")
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testbed.Eventually(t, 20*time.Second, "the port is listened on", func() (bool, string) { return open() != nil, "" })
+	_ = open().listener.Close()
 }
 
 func TestServicesHaveNames(t *testing.T) {
