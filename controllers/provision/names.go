@@ -27,8 +27,8 @@ func short(name string) string {
 	return strings.TrimRight(name, "-") + tail
 }
 
-// labelValue is a name as the value of a label.
-func labelValue(name string) string {
+// LabelValue is a name as the value of a label, where one that is too long is shortened as names are.
+func LabelValue(name string) string {
 	if len(name) <= maxName {
 		return name
 	}

@@ -86,14 +86,14 @@ func (p *plan) meta() metav1.ObjectMeta {
 		}
 	}
 	maps.Copy(m.Labels, p.selector())
-	m.Labels[extv1.LabelGatewayClassName] = labelValue(string(p.Gateway.Spec.GatewayClassName))
+	m.Labels[extv1.LabelGatewayClassName] = LabelValue(string(p.Gateway.Spec.GatewayClassName))
 	m.Labels[LabelManagedBy] = ManagedBy
 	return m
 }
 
 // selector picks the Gateway's Pods.
 func (p *plan) selector() map[string]string {
-	return map[string]string{extv1.LabelGatewayName: labelValue(p.Gateway.Name)}
+	return map[string]string{extv1.LabelGatewayName: LabelValue(p.Gateway.Name)}
 }
 
 func (p *plan) serviceAccount() *corev1.ServiceAccount {

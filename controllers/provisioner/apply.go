@@ -61,7 +61,7 @@ func (p *Provisioner) differs(ctx context.Context, gw *gatewayv1.Gateway, want *
 	if err != nil {
 		return false, 0, err
 	}
-	if live == nil || !isOf(live, gw) {
+	if live == nil || !provision.IsOf(live, gw) {
 		// The cache knows our own by their labels; who else has the name, the API server tells.
 		found := &unstructured.Unstructured{}
 		found.SetGroupVersionKind(want.GroupVersionKind())
@@ -70,7 +70,7 @@ func (p *Provisioner) differs(ctx context.Context, gw *gatewayv1.Gateway, want *
 			return true, 0, nil
 		case err != nil:
 			return false, 0, err
-		case !isOf(found, gw):
+		case !provision.IsOf(found, gw):
 			return false, 0, &strangerError{want.GetKind(), name.Namespace, name.Name}
 		}
 		want.SetUID(found.GetUID())

@@ -55,8 +55,15 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		p.tell(it, status.Provision{Addresses: requested(gw)})
 		return 0, nil
 	}
-	if !p.managed(gw, class) || provision.IsManual(gw) {
+	if manual := provision.IsManual(gw); manual || !p.managed(gw, class) {
 		p.maps.use(it) // none any more
+		lost, err := p.lostItsClass(ctx, gw, class)
+		switch {
+		case err != nil:
+			return 0, err
+		case lost && !manual:
+			return 0, p.keep(ctx, it, gw)
+		}
 		p.tell(it, status.Provision{Addresses: requested(gw)})
 		return 0, p.removeLeftovers(ctx, gw, nil)
 	}
@@ -100,10 +107,19 @@ func (p *Provisioner) addresses(ctx context.Context, gw *gatewayv1.Gateway, fail
 	if failed != nil {
 		err = failed
 	}
-	if s == nil || !isOf(s, gw) {
+	if s == nil || !provision.IsOf(s, gw) {
 		return nil, err
 	}
 	return provision.Addresses(s), err
+}
+
+// keep leaves everything as it is for a Gateway whose class is gone.
+func (p *Provisioner) keep(ctx context.Context, it item, gw *gatewayv1.Gateway) error {
+	state, err := status.Provision{Managed: true}, error(nil)
+	if state.Addresses, err = p.addresses(ctx, gw, nil); err == nil {
+		p.tell(it, state)
+	}
+	return err
 }
 
 // requested are the addresses that a Gateway names itself, or those on which its proxies listen.

@@ -20,12 +20,6 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 )
 
-// isOf tells whether a Gateway owns an object.
-func isOf(o metav1.Object, gw *gatewayv1.Gateway) bool {
-	ref := metav1.GetControllerOf(o)
-	return ref != nil && ref.UID == gw.UID && ref.Kind == "Gateway"
-}
-
 // touchOwner touches the Gateway that an object belongs to.
 func (p *Provisioner) touchOwner(o any) {
 	object, ok := o.(metav1.Object)
@@ -48,8 +42,8 @@ func onlyStatus(before, after any) bool {
 		reflect.DeepEqual(a.Annotations, b.Annotations) && reflect.DeepEqual(a.OwnerReferences, b.OwnerReferences)
 }
 
-// removeLeftovers deletes what the Gateway owns of ours and does not need any more: all of it after a change of its class.
-func (p *Provisioner) removeLeftovers(ctx context.Context, gw *gatewayv1.Gateway, wanted []*unstructured.Unstructured) error {
+// eachOwned calls f with every object that was provisioned for a Gateway, as the cache has them.
+func (p *Provisioner) eachOwned(ctx context.Context, gw *gatewayv1.Gateway, f func(schema.GroupVersionKind, client.Object) error) error {
 	for _, kind := range owned() {
 		gvk, err := p.opts.Client.GroupVersionKindFor(kind)
 		if err != nil {
@@ -68,25 +62,47 @@ func (p *Provisioner) removeLeftovers(ctx context.Context, gw *gatewayv1.Gateway
 		}
 		err = meta.EachListItem(list, func(o runtime.Object) error {
 			object := o.(client.Object)
-			needed := slices.ContainsFunc(wanted, func(w *unstructured.Unstructured) bool {
-				return w.GroupVersionKind() == gvk && w.GetName() == object.GetName()
-			})
-			if needed || !isOf(object, gw) || object.GetDeletionTimestamp() != nil || object.GetAnnotations()[provision.AnnotationApplied] == "" {
+			if !provision.IsOf(object, gw) || object.GetDeletionTimestamp() != nil || object.GetAnnotations()[provision.AnnotationApplied] == "" {
 				return nil
 			}
-			uid := object.GetUID()
-			err := p.opts.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
-			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("%s %s/%s cannot be deleted: %w", gvk.Kind, object.GetNamespace(), object.GetName(), err)
-			}
-			p.log.Info("deleted", "kind", gvk.Kind, "namespace", object.GetNamespace(), "name", object.GetName(), "gateway", gw.Name)
-			return nil
+			return f(gvk, object)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// removeLeftovers deletes what the Gateway owns of ours and does not need any more: all of it after a change of its class.
+func (p *Provisioner) removeLeftovers(ctx context.Context, gw *gatewayv1.Gateway, wanted []*unstructured.Unstructured) error {
+	return p.eachOwned(ctx, gw, func(gvk schema.GroupVersionKind, object client.Object) error {
+		if slices.ContainsFunc(wanted, func(w *unstructured.Unstructured) bool {
+			return w.GroupVersionKind() == gvk && w.GetName() == object.GetName()
+		}) {
+			return nil
+		}
+		uid := object.GetUID()
+		err := p.opts.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("%s %s/%s cannot be deleted: %w", gvk.Kind, object.GetNamespace(), object.GetName(), err)
+		}
+		p.log.Info("deleted", "kind", gvk.Kind, "namespace", object.GetNamespace(), "name", object.GetName(), "gateway", gw.Name)
+		return nil
+	})
+}
+
+// lostItsClass tells whether a Gateway got proxies as one of a class of ours that does not exist any more. They stay: who
+// deletes a class and makes it again, as one does to edit it, means no outage, and a waypoint that is gone is gone around.
+func (p *Provisioner) lostItsClass(ctx context.Context, gw *gatewayv1.Gateway, class *gatewayv1.GatewayClass) (lost bool, err error) {
+	if class != nil {
+		return false, nil
+	}
+	err = p.eachOwned(ctx, gw, func(_ schema.GroupVersionKind, o client.Object) error {
+		lost = lost || provision.IsFor(o, gw)
+		return nil
+	})
+	return lost, err
 }
 
 func (p *Provisioner) forget(it item) {
