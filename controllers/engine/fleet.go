@@ -16,6 +16,8 @@ type Pod struct {
 	// Counts tells that a proxy is expected here: the Pod is ready, or was and crashes. One that starts for the first time
 	// is not: it takes no traffic yet.
 	Counts bool
+	// Ours tells that the Pod was provisioned, and is not another controller's or somebody's own.
+	Ours bool
 }
 
 // fleetState is what the engine knows of proxies beyond those that are connected to this replica.
@@ -182,12 +184,22 @@ func (e *Engine) missing(gateway types.NamespacedName, connected []acks.Proxy) [
 }
 
 // podsOf are the Pods of a Gateway whose proxies are ours; the Pods of another one are known by other names than its
-// proxies.
+// proxies. Where some were provisioned, those of another controller that carry the Gateway's name, too, run no proxy of ours.
 func (e *Engine) podsOf(gateway types.NamespacedName) map[string]Pod {
 	if gw := e.store.Gateway(gateway); gw == nil || !e.managed(gw) {
 		return nil
 	}
-	return e.fleetState.pods[gateway]
+	all := e.fleetState.pods[gateway]
+	ours := map[string]Pod{}
+	for name, pod := range all {
+		if pod.Ours {
+			ours[name] = pod
+		}
+	}
+	if len(ours) > 0 {
+		return ours
+	}
+	return all
 }
 
 // proxiesChanged notes that proxies of a gateway came or went.

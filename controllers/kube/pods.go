@@ -11,6 +11,7 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/engine"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 )
 
 // watchPods feeds the count of proxies from the Pods of Gateways, which the cache picks by their label.
@@ -25,7 +26,7 @@ func (s *Source) watchPods(ctx context.Context) error {
 		}
 		if pod, ok := o.(*corev1.Pod); ok {
 			gateway := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[extv1.LabelGatewayName]}
-			s.o.Engine.SetPod(gateway, engine.Pod{Name: pod.Name, Counts: counts(pod)}, gone)
+			s.o.Engine.SetPod(gateway, fact(pod), gone)
 		}
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
@@ -51,6 +52,11 @@ func gatewayOf(o any) string {
 		return pod.Labels[extv1.LabelGatewayName]
 	}
 	return ""
+}
+
+// fact is what the engine has to know of a Pod.
+func fact(pod *corev1.Pod) engine.Pod {
+	return engine.Pod{Name: pod.Name, Counts: counts(pod), Ours: pod.Labels[provision.LabelManagedBy] == provision.ManagedBy}
 }
 
 // counts tells whether a proxy is expected in a Pod: it is ready, or it was and crashes. One that is starting, ending or

@@ -266,3 +266,15 @@ func TestAPodCountsWhenItIsReadyOrCrashes(t *testing.T) {
 		}
 	}
 }
+
+func TestAPodIsOursWhenItWasProvisioned(t *testing.T) {
+	pod := &corev1.Pod{}
+	pod.Labels = map[string]string{extv1.LabelGatewayName: "gw"}
+	if fact(pod).Ours {
+		t.Error("a Pod that carries the name of a Gateway alone is not ours")
+	}
+	pod.Labels["app.kubernetes.io/managed-by"] = "wasmpoint"
+	if !fact(pod).Ours {
+		t.Error("a provisioned Pod is ours")
+	}
+}

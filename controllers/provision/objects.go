@@ -86,14 +86,17 @@ func (p *plan) meta() metav1.ObjectMeta {
 		}
 	}
 	maps.Copy(m.Labels, p.selector())
-	m.Labels[extv1.LabelGatewayClassName] = LabelValue(string(p.Gateway.Spec.GatewayClassName))
-	m.Labels[LabelManagedBy] = ManagedBy
 	return m
 }
 
-// selector picks the Gateway's Pods.
+// selector picks the Pods that are made here. The Gateway's name alone is not enough: another controller's Pods, which stand
+// beside ours while a Gateway moves from its class to one of ours, carry it too.
 func (p *plan) selector() map[string]string {
-	return map[string]string{extv1.LabelGatewayName: LabelValue(p.Gateway.Name)}
+	return map[string]string{
+		extv1.LabelGatewayName:      LabelValue(p.Gateway.Name),
+		extv1.LabelGatewayClassName: LabelValue(string(p.Gateway.Spec.GatewayClassName)),
+		LabelManagedBy:              ManagedBy,
+	}
 }
 
 func (p *plan) serviceAccount() *corev1.ServiceAccount {

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -211,5 +212,32 @@ func TestAddressesAreTheLoadBalancersElseTheClusters(t *testing.T) {
 	s.Status.LoadBalancer.Ingress, s.Spec.ClusterIPs = nil, []string{corev1.ClusterIPNone}
 	if got := say(); len(got) > 0 {
 		t.Error(got)
+	}
+}
+
+func TestThePodsOfAnotherControllerForTheSameGatewayAreNotSelected(t *testing.T) {
+	objects, err := Objects(world(t, "testdata/waypoint.in.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := labels.Set{"gateway.networking.k8s.io/gateway-name": "waypoint", "gateway.networking.k8s.io/gateway-class-name": "istio-waypoint"}
+	old := labels.Set{"gateway.networking.k8s.io/gateway-name": "waypoint", "gateway.networking.k8s.io/gateway-class-name": "wasmpoint", LabelManagedBy: ManagedBy}
+	selectors := 0
+	for _, o := range objects {
+		for _, path := range [][]string{
+			{"spec", "selector"}, {"spec", "selector", "matchLabels"}, {"spec", "podSelector", "matchLabels"},
+		} {
+			pick, found, err := unstructured.NestedStringMap(o.Object, path...)
+			if err != nil || !found {
+				continue
+			}
+			selectors++
+			if s := labels.SelectorFromSet(pick); s.Matches(theirs) || s.Matches(old) || !s.Matches(labels.Set(o.GetLabels())) {
+				t.Errorf("%s selects %v", o.GetKind(), pick)
+			}
+		}
+	}
+	if selectors != 4 { // Service, Deployment, PodDisruptionBudget, NetworkPolicy
+		t.Errorf("%d selectors were looked at", selectors)
 	}
 }
