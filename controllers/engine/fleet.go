@@ -16,6 +16,8 @@ type Pod struct {
 	// Counts tells that a proxy is expected here: the Pod is ready, or was and crashes. One that starts for the first time
 	// is not: it takes no traffic yet.
 	Counts bool
+	// Ready tells that it takes traffic.
+	Ready bool
 	// Ours tells that the Pod was provisioned, and is not another controller's or somebody's own.
 	Ours bool
 }
@@ -200,6 +202,17 @@ func (e *Engine) podsOf(gateway types.NamespacedName) map[string]Pod {
 		return ours
 	}
 	return all
+}
+
+// noneReady tells that a Gateway has Pods, and that none of them takes traffic.
+func (e *Engine) noneReady(gateway types.NamespacedName) bool {
+	pods := e.podsOf(gateway)
+	for _, pod := range pods {
+		if pod.Ready {
+			return false
+		}
+	}
+	return len(pods) > 0
 }
 
 // proxiesChanged notes that proxies of a gateway came or went.

@@ -278,3 +278,14 @@ func TestAPodIsOursWhenItWasProvisioned(t *testing.T) {
 		t.Error("a provisioned Pod is ours")
 	}
 }
+
+func TestOnlyAReadyPodThatDoesNotEndTakesTraffic(t *testing.T) {
+	crashes, ready := &corev1.Pod{}, &corev1.Pod{}
+	crashes.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 1}}
+	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	ending := ready.DeepCopy()
+	ending.DeletionTimestamp = &metav1.Time{}
+	if fact(crashes).Ready || !fact(ready).Ready || fact(ending).Ready {
+		t.Error("the ready one alone takes traffic")
+	}
+}

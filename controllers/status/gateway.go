@@ -27,19 +27,25 @@ type GatewayInput struct {
 	Waypoint   bool
 	// Routes is the judged routing; nil: the Gateway is not of a class of ours, and what we said of it goes.
 	Routes *routes.Result
-	// Done tells that a proxy is connected and none refuses its listeners; Message says what is missing.
-	Done      bool
-	Message   string
+	// Done tells that a proxy is connected, and that each has the listeners; Message says what is missing.
+	Done    bool
+	Message string
+	// NoneReady tells that there are Pods, and that none of them takes traffic.
+	NoneReady bool
 	Provision Provision
 }
 
 // Gateway is the status of a Gateway, as far as it is ours to say. previous is what stands there, and gives transition times.
 //
-// The addresses of a waypoint are set when a proxy of it is there first, and stay then: istiod sends traffic to a waypoint as
-// soon as it has an address, and ztunnel goes around one that loses it, and with it around its plugins.
+// The addresses of a waypoint are set when a proxy of it takes traffic first, and stay then: istiod sends traffic to a waypoint
+// as soon as it has an address, and ztunnel goes around one that loses it, and with it around its plugins.
 func Gateway(in GatewayInput, previous gatewayv1.GatewayStatus, now time.Time) gatewayv1.GatewayStatus {
 	p := routes.Programming{Done: in.Done, Message: in.Message, Addresses: in.Provision.Addresses}
 	if in.Waypoint {
+		if len(previous.Addresses) == 0 && in.Done && in.NoneReady {
+			in.Done, in.Message = false, "no Pod of the waypoint is ready yet"
+			p.Done, p.Message = in.Done, in.Message
+		}
 		switch {
 		case len(previous.Addresses) == 0 && !in.Done:
 			p.Addresses = nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
 // The type URLs of a managed proxy's own resources.
@@ -72,6 +74,9 @@ func (t *typeTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 	}
 	for name, version := range r.InitialResourceVersions {
 		st.sent[name] = version
+	}
+	if r.TypeUrl == TypeListener {
+		t.took(r.InitialResourceVersions)
 	}
 	for _, n := range r.ResourceNamesSubscribe {
 		if n == "*" {
@@ -172,8 +177,30 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 				delete(t.warming, r.Name)
 			}
 		}
+		if url == TypeListener && nack == "" {
+			versions := map[string]string{}
+			for _, name := range removed {
+				versions[name] = ""
+			}
+			for _, r := range out {
+				versions[r.Name] = r.Version
+			}
+			t.took(versions)
+		}
 		t.answered(url, st, out, removed, nack)
 	})
+}
+
+// took tells the registry which listeners the proxy has. Those of Services at a waypoint come and go with the Services, and say
+// nothing of the gateway.
+func (t *typeTable) took(versions map[string]string) {
+	own := map[string]string{}
+	for name, version := range versions {
+		if !names.IsServiceListener(name) {
+			own[name] = version
+		}
+	}
+	t.s.proxy.SetListeners(own)
 }
 
 // warm notes the clusters of a response that Envoy keeps back until it has their endpoints, and sends those again for a
