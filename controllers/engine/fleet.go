@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 )
 
@@ -24,7 +25,7 @@ type Pod struct {
 
 // fleetState is what the engine knows of proxies beyond those that are connected to this replica.
 type fleetState struct {
-	// pods by Gateway and name.
+	// pods by the Gateway that their label names, and by name.
 	pods map[types.NamespacedName]map[string]Pod
 	// peers are the proxies of other replicas, by replica and gateway.
 	peers map[string]map[types.NamespacedName][]acks.Proxy
@@ -43,10 +44,11 @@ func newFleetState() fleetState {
 	}
 }
 
-// SetPod takes a Pod of a Gateway in; gone takes it out.
-func (e *Engine) SetPod(gateway types.NamespacedName, pod Pod, gone bool) {
+// SetPod takes a Pod of a Gateway in; gone takes it out. label is the Gateway as the Pod's label names it, which may be a
+// shortened name.
+func (e *Engine) SetPod(label types.NamespacedName, pod Pod, gone bool) {
 	e.post(func() {
-		pods := e.fleetState.pods[gateway]
+		pods := e.fleetState.pods[label]
 		if old, had := pods[pod.Name]; gone && !had || !gone && had && old == pod {
 			return
 		}
@@ -55,15 +57,24 @@ func (e *Engine) SetPod(gateway types.NamespacedName, pod Pod, gone bool) {
 		} else {
 			if pods == nil {
 				pods = map[string]Pod{}
-				e.fleetState.pods[gateway] = pods
+				e.fleetState.pods[label] = pods
 			}
 			pods[pod.Name] = pod
 		}
 		if len(pods) == 0 {
-			delete(e.fleetState.pods, gateway)
+			delete(e.fleetState.pods, label)
 		}
-		e.markGateway(gateway)
+		for _, gw := range e.store.GatewaysIn(label.Namespace) {
+			if name := (types.NamespacedName{Namespace: gw.Namespace, Name: gw.Name}); labelOf(name) == label {
+				e.markGateway(name)
+			}
+		}
 	})
+}
+
+// labelOf is a Gateway as the labels of its Pods name it.
+func labelOf(gateway types.NamespacedName) types.NamespacedName {
+	return types.NamespacedName{Namespace: gateway.Namespace, Name: provision.LabelValue(gateway.Name)}
 }
 
 // SetPeer replaces what another replica says of its proxies (peers.Sink).
@@ -191,7 +202,7 @@ func (e *Engine) podsOf(gateway types.NamespacedName) map[string]Pod {
 	if gw := e.store.Gateway(gateway); gw == nil || !e.managed(gw) {
 		return nil
 	}
-	all := e.fleetState.pods[gateway]
+	all := e.fleetState.pods[labelOf(gateway)]
 	ours := map[string]Pod{}
 	for name, pod := range all {
 		if pod.Ours {

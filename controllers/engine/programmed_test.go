@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/dataplane"
 )
@@ -86,5 +88,19 @@ func TestPodsOfWhichNoneIsReadyAreToldFromNoPods(t *testing.T) {
 		if got := w.noneReady(named2("way")); got != step.want {
 			t.Errorf("%s: %t, want %t", step.what, got, step.want)
 		}
+	}
+}
+
+func TestThePodsOfAGatewayWithALongNameAreFoundByTheShortenedOneInTheirLabel(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("waypoint-", 8) + "x"
+	w.apply(waypoint(long))
+	label := named2(provision.LabelValue(long))
+	if label.Name == long || len(label.Name) > 63 {
+		t.Fatalf("label %s: the test asks nothing", label)
+	}
+	d := w.told(func() { w.SetPod(label, Pod{Name: "a"}, false) })
+	if !w.noneReady(named2(long)) || len(d.Gateways) != 1 || d.Gateways[0] != named2(long) {
+		t.Errorf("the Pod is not known; marked %v", d.Gateways)
 	}
 }

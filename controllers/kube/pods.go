@@ -26,8 +26,8 @@ func (s *Source) watchPods(ctx context.Context) error {
 			o = tombstone.Obj
 		}
 		if pod, ok := o.(*corev1.Pod); ok {
-			gateway := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[extv1.LabelGatewayName]}
-			s.o.Engine.SetPod(gateway, fact(pod), gone)
+			label := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[extv1.LabelGatewayName]}
+			s.o.Engine.SetPod(label, fact(pod), gone)
 		}
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
