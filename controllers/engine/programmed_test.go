@@ -1,14 +1,18 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/provision"
+	"github.com/wasmpoint/wasmpoint/controllers/routes"
+	"github.com/wasmpoint/wasmpoint/controllers/status"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 	"github.com/wasmpoint/wasmpoint/xds/dataplane"
 )
@@ -102,5 +106,28 @@ func TestThePodsOfAGatewayWithALongNameAreFoundByTheShortenedOneInTheirLabel(t *
 	d := w.told(func() { w.SetPod(label, Pod{Name: "a"}, false) })
 	if !w.noneReady(named2(long)) || len(d.Gateways) != 1 || d.Gateways[0] != named2(long) {
 		t.Errorf("the Pod is not known; marked %v", d.Gateways)
+	}
+}
+
+func TestAnEditThatMeansNothingIsObservedToo(t *testing.T) {
+	w := newWorld(t)
+	gw, r := ingress("gw"), route("default", "r1", "default", "gw", "default", "web", 80)
+	gw.Generation, r.Generation = 1, 1
+	w.apply(gw, r)
+	before := content(w.hub, []types.NamespacedName{named2("gw")})
+	gw, r = gw.DeepCopy(), r.DeepCopy()
+	gw.Generation, r.Generation = 2, 2
+	r.Spec.Hostnames = []gatewayv1.Hostname{}
+	var marked []types.NamespacedName
+	w.opts.OnStatus = func(d status.Dirty) { marked = append(marked, d.Routes...) }
+	w.apply(gw, r)
+	if got := w.gateways[named2("gw")].routes.GatewayStatus(routes.Programming{}).Conditions[0].ObservedGeneration; got != 2 {
+		t.Errorf("the Gateway's status speaks of generation %d, want 2", got)
+	}
+	if got := w.parentsOf(w.store.HTTPRoute(named2("r1")))[0].Conditions[0].ObservedGeneration; got != 2 || !slices.Contains(marked, named2("r1")) {
+		t.Errorf("the route's status speaks of generation %d, want 2; marked: %v", got, marked)
+	}
+	if after := content(w.hub, []types.NamespacedName{named2("gw")}); !slices.Equal(before, after) {
+		t.Errorf("the proxies' content changed from %v to %v", before, after)
 	}
 }
