@@ -52,7 +52,7 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		return 0, err
 	}
 	if p.opts.Off {
-		p.tell(it, status.Provision{Addresses: requested(gw)})
+		p.tell(it, status.Provision{Generation: gw.Generation, Addresses: requested(gw)})
 		return 0, nil
 	}
 	if manual := provision.IsManual(gw); manual || !p.managed(gw, class) {
@@ -64,7 +64,7 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		case lost && !manual:
 			return 0, p.keep(ctx, it, gw)
 		}
-		p.tell(it, status.Provision{Addresses: requested(gw)})
+		p.tell(it, status.Provision{Generation: gw.Generation, Addresses: requested(gw)})
 		return 0, p.removeLeftovers(ctx, gw, nil)
 	}
 	in, invalid, known := p.input(it, gw, class)
@@ -77,10 +77,10 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		invalid, err = wrong.Message, nil
 	}
 	if err != nil {
-		p.tell(it, status.Provision{Managed: true, Trouble: err.Error()})
+		p.tell(it, status.Provision{Generation: gw.Generation, Managed: true, Trouble: err.Error()})
 		return 0, err
 	}
-	state := status.Provision{Managed: true, Invalid: invalid}
+	state := status.Provision{Generation: gw.Generation, Managed: true, Invalid: invalid}
 	if invalid == "" { // otherwise what runs stays as it is
 		again, err = p.apply(ctx, gw, objects)
 		if err == nil {
@@ -115,7 +115,7 @@ func (p *Provisioner) addresses(ctx context.Context, gw *gatewayv1.Gateway, fail
 
 // keep leaves everything as it is for a Gateway whose class is gone.
 func (p *Provisioner) keep(ctx context.Context, it item, gw *gatewayv1.Gateway) error {
-	state, err := status.Provision{Managed: true}, error(nil)
+	state, err := status.Provision{Generation: gw.Generation, Managed: true}, error(nil)
 	if state.Addresses, err = p.addresses(ctx, gw, nil); err == nil {
 		p.tell(it, state)
 	}

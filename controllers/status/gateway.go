@@ -11,6 +11,8 @@ import (
 
 // Provision is what became of the objects with which a Gateway's proxies run.
 type Provision struct {
+	// Generation is that of the Gateway that was looked at.
+	Generation int64
 	// Managed tells that they are ours to make; otherwise somebody else runs the proxies.
 	Managed bool
 	// Addresses are where the Gateway can be reached now.
