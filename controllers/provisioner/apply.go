@@ -22,6 +22,22 @@ func (e *strangerError) Error() string {
 	return fmt.Sprintf("%s %s/%s exists and does not belong to this Gateway; remove it, or give the Gateway another name", e.kind, e.namespace, e.name)
 }
 
+// mayPass tells of an error whether it may be over in a moment, as that of an API server that is started anew. A refusal stays,
+// and so does what has been so for a while.
+func (p *Provisioner) mayPass(it item, err error, now time.Time) bool {
+	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since, known := p.failing[it]
+	if !known {
+		since = now
+		p.failing[it] = now
+	}
+	return now.Sub(since) < patience
+}
+
 // fight is an object that was applied although it carried the hash of what was applied: somebody else changes it.
 type fight struct {
 	at    time.Time

@@ -92,6 +92,9 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 			state.Trouble = stranger.Error()
 		}
 		if err != nil {
+			if p.mayPass(it, err, time.Now()) {
+				return 0, err // what was told before stays: what runs is as it was
+			}
 			state.Trouble = err.Error()
 		}
 	}

@@ -24,6 +24,8 @@ type Provisioner struct {
 	states  map[types.NamespacedName]status.Provision
 	classes map[string]status.ClassInput
 	fights  map[string]fight
+	// failing are the Gateways of which something could not be applied, since when.
+	failing map[item]time.Time
 	maps    *configMaps
 }
 
@@ -74,8 +76,8 @@ func (p *Provisioner) ClassState(name string) (status.ClassInput, bool) {
 func (p *Provisioner) Run(ctx context.Context) error {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[item](50*time.Millisecond, time.Minute))
 	p.mu.Lock()
-	p.queue, p.states, p.classes, p.fights = queue, map[types.NamespacedName]status.Provision{}, map[string]status.ClassInput{}, map[string]fight{}
-	p.maps = newMaps(ctx, p.opts.Core, p.add)
+	p.begin()
+	p.queue, p.maps = queue, newMaps(ctx, p.opts.Core, p.add)
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
@@ -109,6 +111,12 @@ func (p *Provisioner) Run(ctx context.Context) error {
 	return nil
 }
 
+// begin forgets what another term knew.
+func (p *Provisioner) begin() {
+	p.states, p.classes = map[types.NamespacedName]status.Provision{}, map[string]status.ClassInput{}
+	p.fights, p.failing = map[string]fight{}, map[item]time.Time{}
+}
+
 // handle looks at one item, and again later when that went wrong.
 func (p *Provisioner) handle(ctx context.Context, queue workqueue.TypedRateLimitingInterface[item], it item) {
 	defer queue.Done(it)
@@ -128,6 +136,9 @@ func (p *Provisioner) handle(ctx context.Context, queue workqueue.TypedRateLimit
 		queue.AddAfter(it, again)
 	}
 	queue.Forget(it)
+	p.mu.Lock()
+	delete(p.failing, it)
+	p.mu.Unlock()
 }
 
 // followFacts looks at everything again when the installation's facts changed.
