@@ -241,3 +241,38 @@ func TestThePodsOfAnotherControllerForTheSameGatewayAreNotSelected(t *testing.T)
 		t.Errorf("%d selectors were looked at", selectors)
 	}
 }
+
+func TestTheServiceOpensThePortsThatAreServed(t *testing.T) {
+	open := func(listeners ...gatewayv1.Listener) string {
+		in := world(t, "testdata/ingress.in.yaml")
+		in.Gateway.Spec.Listeners = listeners
+		objects, err := Objects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := unstructured.NestedSlice(objects[2].Object, "spec", "ports")
+		if err != nil || objects[2].GetKind() != "Service" {
+			t.Fatal(objects[2], err)
+		}
+		var out []string
+		for _, p := range list {
+			out = append(out, fmt.Sprint(p.(map[string]any)["name"]))
+		}
+		return strings.Join(out, " ")
+	}
+	listener := func(port int32, protocol gatewayv1.ProtocolType) gatewayv1.Listener {
+		return gatewayv1.Listener{Port: port, Protocol: protocol}
+	}
+	for _, c := range []struct {
+		listeners []gatewayv1.Listener
+		want      string
+	}{
+		{[]gatewayv1.Listener{listener(443, "HTTPS"), listener(80, "HTTP"), listener(80, "HTTP")}, "http-80 https-443"},
+		{[]gatewayv1.Listener{listener(80, "HTTP"), listener(3306, "TCP"), listener(ReadyPort, "HTTP"), listener(AdminPort, "HTTP")}, "http-80"},
+		{[]gatewayv1.Listener{listener(3306, "TCP")}, "port-3306"}, // nobody answers there, but the address stays
+	} {
+		if got := open(c.listeners...); got != c.want {
+			t.Errorf("listeners %+v open %s, want %s", c.listeners, got, c.want)
+		}
+	}
+}

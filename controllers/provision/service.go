@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/wasmpoint/wasmpoint/controllers/routes"
 )
 
 // ports are those of the Service, each once, sorted.
@@ -23,9 +25,17 @@ func (p *plan) ports() []corev1.ServicePort {
 			port("proxy", ProxyPort, ""),
 		}
 	}
-	var out []corev1.ServicePort
+	out := p.portsOf(func(l gatewayv1.Listener) bool { return routes.Serves(l.Protocol, l.Port) })
+	if len(out) == 0 { // a Service must have one, and whoever mends the listener wants the same address again
+		out = p.portsOf(func(gatewayv1.Listener) bool { return true })
+	}
+	return out
+}
+
+// portsOf are the ports of some listeners.
+func (p *plan) portsOf(which func(gatewayv1.Listener) bool) (out []corev1.ServicePort) {
 	for _, l := range p.Gateway.Spec.Listeners {
-		if !slices.ContainsFunc(out, func(s corev1.ServicePort) bool { return s.Port == l.Port }) {
+		if which(l) && !slices.ContainsFunc(out, func(s corev1.ServicePort) bool { return s.Port == l.Port }) {
 			out = append(out, port(fmt.Sprintf("%s-%d", protocolName(l.Protocol), l.Port), l.Port, ""))
 		}
 	}
