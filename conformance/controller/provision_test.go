@@ -354,8 +354,8 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "$(POD_NAME)", pod.Name)
 	}
-	// The testbed says the file and the log level itself, and Envoy wants each of them once.
-	args = slices.DeleteFunc(args[2:], func(a string) bool { return a == "--disable-hot-restart" || a == "--log-level" || a == "warning" })
+	// The testbed says the file, the log level and the workers itself, and Envoy wants each of them once.
+	args = slices.DeleteFunc(args[2:], func(a string) bool { return a == "--disable-hot-restart" || a == "--log-level" || a == "warning" || a == "--concurrency" || a == "2" })
 	testbed.StartEnvoy(t, []byte(config), args...)
 	w.eventually("the kubelet's question is answered", func() (bool, string) {
 		code, body := get(fmt.Sprintf("http://127.0.0.1:%d/ready", ready))

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -111,7 +112,9 @@ func (p *plan) envoyContainer() corev1.Container {
 		Command: []string{"/usr/local/bin/envoy"},
 		Args: []string{
 			"--config-path", bootstrapDir + "/" + bootstrapFile, "--service-node", "$(POD_NAME)",
-			"--disable-hot-restart", "--log-level", p.logLevel,
+			// Without a number Envoy starts a worker for each CPU of the node, whatever the Pod's share of them, and each worker
+			// has its own of every plugin's VMs.
+			"--disable-hot-restart", "--log-level", p.logLevel, "--concurrency", strconv.FormatInt(p.concurrency, 10),
 		},
 		Env: []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"},

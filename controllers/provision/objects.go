@@ -30,7 +30,7 @@ type plan struct {
 // an InvalidParameters is for the Gateway's owner to mend.
 func Objects(in Input) ([]*unstructured.Unstructured, error) {
 	p := &plan{Input: in, name: Name(in.Gateway), parameters: parameters{
-		image: in.Facts.Image, drainSeconds: 15, logLevel: "warning", serviceType: corev1.ServiceTypeLoadBalancer, resources: usual,
+		image: in.Facts.Image, drainSeconds: 15, logLevel: "warning", concurrency: 2, serviceType: corev1.ServiceTypeLoadBalancer, resources: usual,
 	}}
 	if in.Waypoint {
 		p.serviceType = corev1.ServiceTypeClusterIP

@@ -87,8 +87,9 @@ func TestWrongParametersAreRefusedWithFieldValueAndNextStep(t *testing.T) {
 		waypoint         bool
 		name, value, say string
 	}{
-		{false, "replica", "3", `ConfigMap shop/p: data.replica is not known; use drainSeconds, image, imagePullSecrets, logLevel, minAvailable, nodeSelector, replicas, resources, serviceType, tolerations`},
+		{false, "replica", "3", `ConfigMap shop/p: data.replica is not known; use concurrency, drainSeconds, image, imagePullSecrets, logLevel, minAvailable, nodeSelector, replicas, resources, serviceType, tolerations`},
 		{false, "replicas", "-1", `ConfigMap shop/p: data.replicas: "-1": use a whole number between 0 and 10000`},
+		{false, "concurrency", "0", `ConfigMap shop/p: data.concurrency: "0": use a whole number between 1 and 1024`},
 		{false, "image", "", `ConfigMap shop/p: data.image: "": name an image of Envoy 1.39 or later`},
 		{false, "logLevel", "loud", `ConfigMap shop/p: data.logLevel: "loud": use trace, debug, info, warning, error, critical or off`},
 		{false, "minAvailable", "half", `ConfigMap shop/p: data.minAvailable: "half": use a whole number such as 1, or a percentage such as 50%`},
