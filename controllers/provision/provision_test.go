@@ -14,8 +14,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
+
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/attach"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/store"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.out.yaml anew")
@@ -275,5 +281,29 @@ func TestTheServiceOpensThePortsThatAreServed(t *testing.T) {
 		if got := open(c.listeners...); got != c.want {
 			t.Errorf("listeners %+v open %s, want %s", c.listeners, got, c.want)
 		}
+	}
+}
+
+func TestAWaypointIsNotBehindItself(t *testing.T) {
+	in := world(t, "testdata/waypoint.in.yaml")
+	// What the owner says of all objects is meant for the Pods and says nothing of this Service.
+	in.Gateway.Spec.Infrastructure = &gatewayv1.GatewayInfrastructure{Labels: map[gatewayv1.LabelKey]gatewayv1.LabelValue{extv1.LabelUseWaypoint: "waypoint"}}
+	objects, err := Objects(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := &corev1.Service{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[2].Object, service); err != nil {
+		t.Fatal(err)
+	}
+	s := store.New()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{extv1.LabelUseWaypoint: "waypoint"}}}
+	for _, o := range []any{in.Gateway, namespace, service} {
+		if _, _, err := s.Put(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := (attach.Rules{View: s}).Binding(model.ServiceKey{Kind: "Service", Namespace: "shop", Name: service.Name}); b.Bound() {
+		t.Errorf("the waypoint's own Service uses %s", b.Waypoint)
 	}
 }

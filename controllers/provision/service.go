@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/routes"
 )
 
@@ -63,6 +64,9 @@ func (p *plan) service() *corev1.Service {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: p.meta(),
 		Spec:       corev1.ServiceSpec{Type: p.serviceType, Selector: p.selector(), Ports: p.ports()},
+	}
+	if p.Waypoint { // where the whole namespace uses it, it would stand behind itself
+		s.Labels[extv1.LabelUseWaypoint] = "none"
 	}
 	for _, a := range p.Gateway.Spec.Addresses {
 		if (a.Type == nil || *a.Type == gatewayv1.IPAddressType) && p.serviceType == corev1.ServiceTypeLoadBalancer && s.Spec.LoadBalancerIP == "" {
