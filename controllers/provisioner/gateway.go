@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -82,10 +83,7 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 	}
 	state := status.Provision{Generation: gw.Generation, Managed: true, Invalid: invalid}
 	if invalid == "" { // otherwise what runs stays as it is
-		again, err = p.apply(ctx, gw, objects)
-		if err == nil {
-			err = p.removeLeftovers(ctx, gw, objects)
-		}
+		again, err = p.replace(ctx, gw, objects)
 		var stranger *strangerError
 		if errors.As(err, &stranger) {
 			again, err = 15*time.Second, nil // it is not in the cache, so its end is no event
@@ -102,6 +100,23 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		p.tell(it, state)
 	}
 	return again, err
+}
+
+// replace applies the objects, and removes what is left over when nobody needs it any more.
+func (p *Provisioner) replace(ctx context.Context, gw *gatewayv1.Gateway, objects []*unstructured.Unstructured) (again time.Duration, err error) {
+	if again, err = p.apply(ctx, gw, objects); err != nil {
+		return again, err
+	}
+	waits, err := p.oldOnesServe(ctx, gw, time.Now())
+	switch {
+	case err != nil:
+		return again, err
+	case !waits:
+		return again, p.removeLeftovers(ctx, gw, objects)
+	case again == 0 || again > availableEvery:
+		again = availableEvery
+	}
+	return again, nil
 }
 
 // addresses are those of the Gateway's Service; failed is an error from before, which goes before one of its own.

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -33,5 +36,75 @@ func TestAnErrorThatPassesChangesNoStatusAndOneThatStaysIsToldWithTheGeneration(
 	r.refuse = errForbidden
 	if said, err = r.look("edge"); err == nil || !strings.Contains(said.Trouble, "forbidden") || said.Generation != 3 {
 		t.Errorf("%+v, %v: want the refusal at once", said, err)
+	}
+}
+
+// deployment is one as the API server has it; available is what its controller says.
+func (r *rig) deployment(name string, available int32) {
+	r.t.Helper()
+	d := &appsv1.Deployment{}
+	if err := r.Client.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: name}, d); err != nil {
+		r.t.Fatal(err)
+	}
+	d.Status.AvailableReplicas = available
+	if err := r.Client.Status().Update(r.t.Context(), d); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) deployments() string {
+	r.t.Helper()
+	var list appsv1.DeploymentList
+	if err := r.Client.List(r.t.Context(), &list); err != nil {
+		r.t.Fatal(err)
+	}
+	var out []string
+	for _, d := range list.Items {
+		out = append(out, d.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestTheProxiesOfAFormerClassStayUntilTheNewOnesServe(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		then func(r *rig)
+	}{
+		{"a new one is available", func(r *rig) { r.deployment("edge-wasmpoint-large", 1) }},
+		{"they may never be", func(r *rig) {
+			d := &appsv1.Deployment{}
+			if err := r.Client.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint-large"}, d); err != nil {
+				r.t.Fatal(err)
+			}
+			d.CreationTimestamp = metav1.NewTime(time.Now().Add(-2 * newGrace))
+			if err := r.Client.Update(r.t.Context(), d); err != nil {
+				r.t.Fatal(err)
+			}
+		}},
+		{"the old ones do not serve either", func(r *rig) { r.deployment("edge-wasmpoint", 0) }},
+	} {
+		gw, large := edge(), &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "wasmpoint-large"}}
+		large.Spec.ControllerName = "wasmpoint.dev/controller"
+		r := newRig(t, gw, large)
+		look := func() time.Duration {
+			t.Helper()
+			again, err := r.gateway(t.Context(), item{types.NamespacedName{Namespace: "shop", Name: "edge"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return again
+		}
+		look()
+		r.deployment("edge-wasmpoint", 1)
+		r.edit(gw, func() { gw.Spec.GatewayClassName = "wasmpoint-large" })
+		look()
+		r.deployment("edge-wasmpoint-large", 0)
+		if again := look(); again == 0 || r.deployments() != "edge-wasmpoint edge-wasmpoint-large" {
+			t.Errorf("%s: before, there is %s, and the next look is in %s", c.what, r.deployments(), again)
+		}
+		c.then(r)
+		if look(); r.deployments() != "edge-wasmpoint-large" {
+			t.Errorf("%s: there is %s", c.what, r.deployments())
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -90,6 +91,24 @@ func (p *Provisioner) removeLeftovers(ctx context.Context, gw *gatewayv1.Gateway
 		p.log.Info("deleted", "kind", gvk.Kind, "namespace", object.GetNamespace(), "name", object.GetName(), "gateway", gw.Name)
 		return nil
 	})
+}
+
+// oldOnesServe tells whether the proxies of the Gateway's former class serve and the new ones do not yet. They may never: then
+// the old ones go nevertheless, after a while.
+func (p *Provisioner) oldOnesServe(ctx context.Context, gw *gatewayv1.Gateway, now time.Time) (bool, error) {
+	serves, waits := false, true
+	err := p.eachOwned(ctx, gw, func(_ schema.GroupVersionKind, o client.Object) error {
+		d, is := o.(*appsv1.Deployment)
+		switch {
+		case !is:
+		case d.Name != provision.Name(gw):
+			serves = serves || d.Status.AvailableReplicas > 0
+		case d.Status.AvailableReplicas > 0, d.Spec.Replicas != nil && *d.Spec.Replicas == 0, now.Sub(d.CreationTimestamp.Time) > newGrace:
+			waits = false
+		}
+		return nil
+	})
+	return serves && waits, err
 }
 
 // lostItsClass tells whether a Gateway got proxies as one of a class of ours that does not exist any more. They stay: who

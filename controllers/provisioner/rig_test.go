@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -45,7 +46,15 @@ func (r reader) Get(ctx context.Context, key client.ObjectKey, o client.Object, 
 }
 
 func (r reader) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	return r.Client.List(ctx, list, opts...)
+	err := r.Client.List(ctx, list, opts...)
+	if deployments, is := list.(*appsv1.DeploymentList); is {
+		for i := range deployments.Items { // the API server in memory says no time
+			if d := &deployments.Items[i]; d.CreationTimestamp.IsZero() {
+				d.CreationTimestamp = metav1.Now()
+			}
+		}
+	}
+	return err
 }
 
 func newRig(t *testing.T, objects ...client.Object) *rig {
