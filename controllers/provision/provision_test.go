@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -116,17 +117,18 @@ func TestWrongParametersAreRefusedWithFieldValueAndNextStep(t *testing.T) {
 	}
 }
 
-func TestNamesAreThoseOfGEP1762AndNeverMeet(t *testing.T) {
+func TestNamesAreThoseOfGEP1762AndServicesCanHaveThem(t *testing.T) {
 	long := strings.Repeat("a", 60)
 	seen := map[string]string{}
 	for _, c := range []struct{ gateway, class, want string }{
 		{"edge", "wasmpoint", "edge-wasmpoint"},
 		{long, "wasmpoint", ""}, {long + "b", "wasmpoint", ""}, {long, "wasmpoint-waypoint", ""},
+		{"4ever", "wasmpoint", "gateway-4ever-wasmpoint"}, {"4" + long, "wasmpoint", ""},
 		{"a.b", "wasmpoint", ""}, {"a-b", "wasmpoint", "a-b-wasmpoint"},
 	} {
 		gw := &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: c.gateway}, Spec: gatewayv1.GatewaySpec{GatewayClassName: gatewayv1.ObjectName(c.class)}}
 		name := Name(gw)
-		if c.want != "" && name != c.want || len(name) > 63 || strings.Contains(name, ".") || seen[name] != "" {
+		if c.want != "" && name != c.want || len(validation.IsDNS1035Label(name)) > 0 || seen[name] != "" {
 			t.Errorf("%s of class %s is named %q", c.gateway, c.class, name)
 		}
 		seen[name] = c.gateway

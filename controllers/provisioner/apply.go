@@ -3,6 +3,7 @@ package provisioner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,9 +17,16 @@ import (
 )
 
 // strangerError tells of an object that has the name of ours and is somebody else's.
-type strangerError struct{ kind, namespace, name string }
+type strangerError struct {
+	kind, namespace, name string
+	// older tells that it is what an older Gateway of this name had; the garbage collector is at it.
+	older bool
+}
 
 func (e *strangerError) Error() string {
+	if e.older {
+		return fmt.Sprintf("%s %s/%s is of an older Gateway of this name, and is being removed", e.kind, e.namespace, e.name)
+	}
 	return fmt.Sprintf("%s %s/%s exists and does not belong to this Gateway; remove it, or give the Gateway another name", e.kind, e.namespace, e.name)
 }
 
@@ -87,7 +95,7 @@ func (p *Provisioner) differs(ctx context.Context, gw *gatewayv1.Gateway, want *
 		case err != nil:
 			return false, 0, err
 		case !provision.IsOf(found, gw):
-			return false, 0, &strangerError{want.GetKind(), name.Namespace, name.Name}
+			return false, 0, &strangerError{want.GetKind(), name.Namespace, name.Name, isOfOlder(found, gw)}
 		}
 		want.SetUID(found.GetUID())
 		return true, 0, nil
@@ -111,13 +119,11 @@ func (p *Provisioner) mayFight(o *unstructured.Unstructured, now time.Time) (boo
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := string(o.GetUID())
+	maps.DeleteFunc(p.fights, func(_ string, f fight) bool { return now.Sub(f.at) > 2*lastFight }) // that one gave in, or is gone
 	f := p.fights[key]
 	pause := min(firstFight<<min(f.times, 10), lastFight)
-	switch since := now.Sub(f.at); {
-	case f.times > 0 && since < pause:
+	if since := now.Sub(f.at); f.times > 0 && since < pause {
 		return false, pause - since, nil
-	case since > 2*lastFight:
-		f.times = 0
 	}
 	p.fights[key] = fight{at: now, times: f.times + 1}
 	p.log.Info("an object was changed by somebody else, and is applied again", "kind", o.GetKind(), "namespace", o.GetNamespace(), "name", o.GetName())

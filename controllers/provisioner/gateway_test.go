@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -106,5 +107,45 @@ func TestTheProxiesOfAFormerClassStayUntilTheNewOnesServe(t *testing.T) {
 		if look(); r.deployments() != "edge-wasmpoint-large" {
 			t.Errorf("%s: there is %s", c.what, r.deployments())
 		}
+	}
+}
+
+func TestWhatAnOlderGatewayOfTheNameLeftIsSaidToGo(t *testing.T) {
+	gw := edge()
+	r := newRig(t, gw)
+	if _, err := r.look("edge"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Client.Delete(t.Context(), gw); err != nil {
+		t.Fatal(err)
+	}
+	again := edge()
+	again.UID = "edge-2"
+	if err := r.Client.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := r.look("edge"); err != nil || said.Trouble != "ServiceAccount shop/edge-wasmpoint is of an older Gateway of this name, and is being removed" {
+		t.Errorf("%+v, %v", said, err)
+	}
+}
+
+func TestAnObjectThatNobodyChangesAnyMoreIsForgotten(t *testing.T) {
+	r := newRig(t)
+	object := func(uid types.UID) *unstructured.Unstructured {
+		o := &unstructured.Unstructured{}
+		o.SetUID(uid)
+		return o
+	}
+	now := time.Now()
+	undo := func(uid types.UID) (wait time.Duration) {
+		_, wait, _ = r.mayFight(object(uid), now)
+		return wait
+	}
+	if undo("a") != 0 || undo("a") == 0 {
+		t.Error("a change is undone at once, and the next one later")
+	}
+	now = now.Add(3 * lastFight)
+	if undo("b") != 0 || len(r.fights) != 1 || undo("a") != 0 {
+		t.Errorf("what is remembered: %v", r.fights)
 	}
 }

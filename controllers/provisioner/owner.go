@@ -21,6 +21,12 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/status"
 )
 
+// isOfOlder tells whether an object belongs to a Gateway that had the name before.
+func isOfOlder(o metav1.Object, gw *gatewayv1.Gateway) bool {
+	ref := metav1.GetControllerOf(o)
+	return ref != nil && ref.Kind == "Gateway" && ref.Name == gw.Name && ref.UID != gw.UID
+}
+
 // touchOwner touches the Gateway that an object belongs to.
 func (p *Provisioner) touchOwner(o any) {
 	object, ok := o.(metav1.Object)
