@@ -53,6 +53,9 @@ spec:
   listeners: [{name: http, port: 80, protocol: HTTP}]
 `
 
+// inside are parameters of a Gateway that is reached in the cluster alone: there is no load balancer here.
+const inside = `{apiVersion: v1, kind: ConfigMap, metadata: {name: inside, namespace: shop}, data: {serviceType: ClusterIP}}`
+
 // made are the objects of a Gateway as "Kind", sorted; those that end do not count.
 func (w *world) made(ns, name string) []string {
 	w.t.Helper()
@@ -322,8 +325,8 @@ func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 	w := newWorld(t)
 	edge := types.NamespacedName{Namespace: "shop", Name: "edge-" + strings.Repeat("of-the-shop-", 6) + "x"}
 	made := provision.Name(&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: edge.Name}, Spec: gatewayv1.GatewaySpec{GatewayClassName: "wasmpoint"}})
-	w.ApplyYAML([]byte(strings.NewReplacer("port: 80,", "port: 8080,",
-		"name: edge, namespace: shop", "name: "+edge.Name+", namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned)))
+	w.ApplyYAML([]byte(strings.NewReplacer("port: 80,", "port: 8080,", "infrastructure: {", `infrastructure: {parametersRef: {group: "", kind: ConfigMap, name: inside}, `,
+		"name: edge, namespace: shop", "name: "+edge.Name+", namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned+"---\n"+inside)))
 	w.start("a", func(c *cluster.Config) {
 		c.Provisioning.XDSAddress, c.Provisioning.ModulesAddress = c.XDS.Address, c.Modules.Address
 	}, authenticating).ready()

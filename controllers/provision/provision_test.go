@@ -214,10 +214,15 @@ func TestAddressesAreTheLoadBalancersElseTheClusters(t *testing.T) {
 	if got := strings.Join(say(), ", "); got != "IPAddress 10.0.0.1, IPAddress fd00::1" {
 		t.Error(got)
 	}
+	s.Spec.Type = corev1.ServiceTypeLoadBalancer
+	if got := say(); len(got) > 0 || !AwaitsLoadBalancer(s) {
+		t.Errorf("%v, before there is a load balancer", got)
+	}
 	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "lb.example"}, {IP: "192.0.2.1"}}
 	if got := strings.Join(say(), ", "); got != "Hostname lb.example, IPAddress 192.0.2.1" {
 		t.Error(got)
 	}
+	s.Spec.Type = corev1.ServiceTypeClusterIP
 	s.Status.LoadBalancer.Ingress, s.Spec.ClusterIPs = nil, []string{corev1.ClusterIPNone}
 	if got := say(); len(got) > 0 {
 		t.Error(got)

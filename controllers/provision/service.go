@@ -111,7 +111,8 @@ func (p *plan) networkPolicy() *networkingv1.NetworkPolicy {
 	}
 }
 
-// Addresses are where a Gateway can be reached through its Service: what the load balancer says, else the cluster's own.
+// Addresses are where a Gateway can be reached through its Service: what the load balancer says, or the cluster's own addresses of
+// a Service that asks for none. One that does cannot be reached from where it is wanted before its load balancer is there.
 func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 	var out []gatewayv1.GatewayStatusAddress
 	add := func(kind gatewayv1.AddressType, value string) {
@@ -126,6 +127,9 @@ func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 			add(gatewayv1.HostnameAddressType, i.Hostname)
 		}
 	}
+	if AwaitsLoadBalancer(s) {
+		return nil
+	}
 	if len(out) > 0 {
 		return out
 	}
@@ -133,4 +137,9 @@ func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 		add(gatewayv1.IPAddressType, ip)
 	}
 	return out
+}
+
+// AwaitsLoadBalancer tells that a Service asks for a load balancer and has none yet.
+func AwaitsLoadBalancer(s *corev1.Service) bool {
+	return s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(s.Status.LoadBalancer.Ingress) == 0
 }

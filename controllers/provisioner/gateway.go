@@ -96,7 +96,10 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 			state.Trouble = err.Error()
 		}
 	}
-	if state.Addresses, err = p.addresses(ctx, gw, err); ctx.Err() == nil {
+	if failed := p.reach(ctx, gw, &state); err == nil {
+		err = failed
+	}
+	if ctx.Err() == nil {
 		p.tell(it, state)
 	}
 	return again, err
@@ -119,22 +122,24 @@ func (p *Provisioner) replace(ctx context.Context, gw *gatewayv1.Gateway, object
 	return again, nil
 }
 
-// addresses are those of the Gateway's Service; failed is an error from before, which goes before one of its own.
-func (p *Provisioner) addresses(ctx context.Context, gw *gatewayv1.Gateway, failed error) ([]gatewayv1.GatewayStatusAddress, error) {
+// reach says where a Gateway can be reached through its Service.
+func (p *Provisioner) reach(ctx context.Context, gw *gatewayv1.Gateway, state *status.Provision) error {
 	s, err := read[corev1.Service](ctx, p.opts.Cache, types.NamespacedName{Namespace: gw.Namespace, Name: provision.Name(gw)})
-	if failed != nil {
-		err = failed
+	if err != nil || s == nil || !provision.IsOf(s, gw) {
+		return err
 	}
-	if s == nil || !provision.IsOf(s, gw) {
-		return nil, err
+	state.Addresses = provision.Addresses(s)
+	if provision.AwaitsLoadBalancer(s) {
+		state.Awaits = fmt.Sprintf("Service %s/%s waits for its load balancer; set serviceType ClusterIP or NodePort in the parameters where there is none", s.Namespace, s.Name)
 	}
-	return provision.Addresses(s), err
+	return nil
 }
 
 // keep leaves everything as it is for a Gateway whose class is gone.
 func (p *Provisioner) keep(ctx context.Context, it item, gw *gatewayv1.Gateway) error {
-	state, err := status.Provision{Generation: gw.Generation, Managed: true}, error(nil)
-	if state.Addresses, err = p.addresses(ctx, gw, nil); err == nil {
+	state := status.Provision{Generation: gw.Generation, Managed: true}
+	err := p.reach(ctx, gw, &state)
+	if err == nil {
 		p.tell(it, state)
 	}
 	return err

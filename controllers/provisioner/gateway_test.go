@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -147,5 +148,25 @@ func TestAnObjectThatNobodyChangesAnyMoreIsForgotten(t *testing.T) {
 	now = now.Add(3 * lastFight)
 	if undo("b") != 0 || len(r.fights) != 1 || undo("a") != 0 {
 		t.Errorf("what is remembered: %v", r.fights)
+	}
+}
+
+func TestAServiceWithoutLoadBalancerIsSaidToWaitForIt(t *testing.T) {
+	r := newRig(t, edge())
+	said, err := r.look("edge")
+	if err != nil || len(said.Addresses) > 0 ||
+		said.Awaits != "Service shop/edge-wasmpoint waits for its load balancer; set serviceType ClusterIP or NodePort in the parameters where there is none" {
+		t.Errorf("%+v, %v", said, err)
+	}
+	s := &corev1.Service{}
+	if err := r.Client.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint"}, s); err != nil {
+		t.Fatal(err)
+	}
+	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}
+	if err := r.Client.Status().Update(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := r.look("edge"); err != nil || said.Awaits != "" || len(said.Addresses) != 1 || said.Addresses[0].Value != "192.0.2.1" {
+		t.Errorf("%+v, %v", said, err)
 	}
 }

@@ -17,6 +17,8 @@ type Provision struct {
 	Managed bool
 	// Addresses are where the Gateway can be reached now.
 	Addresses []gatewayv1.GatewayStatusAddress
+	// Awaits says why there are no addresses yet, "" that nothing is known of that.
+	Awaits string
 	// Invalid says what is wrong with the parameters, "" nothing. What runs stays as it was then.
 	Invalid string
 	// Trouble says why the objects are not what they should be, "" if they are.
@@ -65,6 +67,8 @@ func Gateway(in GatewayInput, previous gatewayv1.GatewayStatus, now time.Time) g
 			c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(gatewayv1.GatewayReasonNoResources), in.Provision.Trouble
 		case c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) && !in.Provision.Managed:
 			c.Message = "the Gateway has no address, and its proxies are run by somebody else: name its address in spec.addresses"
+		case c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) && in.Provision.Awaits != "":
+			c.Message = in.Provision.Awaits
 		case c.Type == string(gatewayv1.GatewayConditionProgrammed) && in.Waypoint && len(p.Addresses) == 0 && !in.Done && in.Message != "":
 			c.Reason, c.Message = string(gatewayv1.GatewayReasonPending), in.Message
 		}

@@ -164,3 +164,10 @@ func meshRouting() *routes.Result {
 	}
 	return routes.Compile(routes.Input{Gateway: gw, Waypoint: true}, store.New())
 }
+
+func TestAGatewayWithoutAddressSaysWhatItWaitsFor(t *testing.T) {
+	in := GatewayInput{Generation: 1, Routes: routing(1), Done: true, Provision: Provision{Managed: true, Awaits: "Service x waits"}}
+	if got := one(Gateway(in, gatewayv1.GatewayStatus{}, early).Conditions, gatewayv1.GatewayConditionProgrammed); got != "False AddressNotAssigned: Service x waits (1, 00:00)" {
+		t.Error(got)
+	}
+}
