@@ -45,7 +45,7 @@ func TestAnErrorThatPassesChangesNoStatusAndOneThatStaysIsToldWithTheGeneration(
 func (r *rig) deployment(name string, available int32) {
 	r.t.Helper()
 	d := &appsv1.Deployment{}
-	if err := r.Client.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: name}, d); err != nil {
+	if err := r.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: name}, d); err != nil {
 		r.t.Fatal(err)
 	}
 	d.Status.AvailableReplicas = available
@@ -57,7 +57,7 @@ func (r *rig) deployment(name string, available int32) {
 func (r *rig) deployments() string {
 	r.t.Helper()
 	var list appsv1.DeploymentList
-	if err := r.Client.List(r.t.Context(), &list); err != nil {
+	if err := r.List(r.t.Context(), &list); err != nil {
 		r.t.Fatal(err)
 	}
 	var out []string
@@ -75,7 +75,7 @@ func TestTheProxiesOfAFormerClassStayUntilTheNewOnesServe(t *testing.T) {
 		{"a new one is available", func(r *rig) { r.deployment("edge-wasmpoint-large", 1) }},
 		{"they may never be", func(r *rig) {
 			d := &appsv1.Deployment{}
-			if err := r.Client.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint-large"}, d); err != nil {
+			if err := r.Get(r.t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint-large"}, d); err != nil {
 				r.t.Fatal(err)
 			}
 			d.CreationTimestamp = metav1.NewTime(time.Now().Add(-2 * newGrace))
@@ -159,7 +159,7 @@ func TestAServiceWithoutLoadBalancerIsSaidToWaitForIt(t *testing.T) {
 		t.Errorf("%+v, %v", said, err)
 	}
 	s := &corev1.Service{}
-	if err := r.Client.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint"}, s); err != nil {
+	if err := r.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "edge-wasmpoint"}, s); err != nil {
 		t.Fatal(err)
 	}
 	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}

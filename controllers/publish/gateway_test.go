@@ -143,7 +143,7 @@ func left(r *rig) {
 		owners := ""
 		for _, m := range gw.ManagedFields {
 			if m.Manager == StatusManager {
-				owners += " " + string(m.FieldsV1.Raw)
+				owners += " " + m.FieldsV1.GetRawString()
 			}
 		}
 		// Gateway API's CRD has defaults for these; they are not ours to remove.

@@ -177,18 +177,20 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 				delete(t.warming, r.Name)
 			}
 		}
-		if url == TypeListener && nack == "" {
-			versions := map[string]string{}
-			for _, name := range removed {
-				versions[name] = ""
-			}
-			for _, r := range out {
-				versions[r.Name] = r.Version
-			}
-			t.took(versions)
-		}
 		t.answered(url, st, out, removed, nack)
 	})
+}
+
+// versionsOf are the versions of what a response brought, and "" for what it took away.
+func versionsOf(out []*discoveryv3.Resource, removed []string) map[string]string {
+	versions := map[string]string{}
+	for _, name := range removed {
+		versions[name] = ""
+	}
+	for _, r := range out {
+		versions[r.Name] = r.Version
+	}
+	return versions
 }
 
 // took tells the registry which listeners the proxy has. Those of Services at a waypoint come and go with the Services, and say
@@ -227,6 +229,9 @@ func (t *typeTable) answered(url string, st *typeState, out []*discoveryv3.Resou
 	t.s.proxy.RefuseType(url, nack, now)
 	if nack == "" {
 		st.refusals, st.refusal = 0, ""
+		if url == TypeListener {
+			t.took(versionsOf(out, removed))
+		}
 		return
 	}
 	if nack != st.refusal { // once, and not for each try
