@@ -113,7 +113,10 @@ kind: Gateway
 metadata: {name: edge, namespace: shop, annotations: {wasmpoint.dev/listen-addresses: ` + address + `}}
 spec:
   gatewayClassName: wasmpoint
+  infrastructure: {parametersRef: {group: "", kind: ConfigMap, name: inside}}
   listeners: [{name: http, port: 8080, protocol: HTTP}]
+---
+` + inside + `
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute

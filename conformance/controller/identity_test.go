@@ -63,7 +63,7 @@ func TestAProxyIsWhoItsPodsTokenSays(t *testing.T) {
 	}{
 		{"no token", "", me, codes.Unauthenticated, "the proxy shows neither a token nor a certificate; start it with the token of its Pod"},
 		{"no token and no word", "", nil, codes.Unauthenticated, "the proxy shows neither a token nor a certificate; start it with the token of its Pod"},
-		{"a forged token and no word", forged(bootstrap.TokenAudience, time.Now().Add(2 * time.Hour)), nil, codes.Unauthenticated, "the API server refuses the token: "},
+		{"a forged token and no word", forged(bootstrap.TokenAudience, time.Now().Add(2*time.Hour)), nil, codes.Unauthenticated, "the API server refuses the token: "},
 		{"no token at all", "secret", me, codes.Unauthenticated, "the token is no token of a ServiceAccount; project one with the audience wasmpoint.dev/xds"},
 		{"a forged token", forged(bootstrap.TokenAudience, time.Now().Add(time.Hour)), me, codes.Unauthenticated, "the API server refuses the token: "},
 		{"an expired token", forged(bootstrap.TokenAudience, time.Now().Add(-time.Minute)), me, codes.Unauthenticated, "the token expired at "},

@@ -53,6 +53,9 @@ spec:
   listeners: [{name: http, port: 80, protocol: HTTP}]
 `
 
+// inside are parameters of a Gateway that is reached in the cluster alone: there is no load balancer here.
+const inside = `{apiVersion: v1, kind: ConfigMap, metadata: {name: inside, namespace: shop}, data: {serviceType: ClusterIP}}`
+
 // made are the objects of a Gateway as "Kind", sorted; those that end do not count.
 func (w *world) made(ns, name string) []string {
 	w.t.Helper()
@@ -316,23 +319,24 @@ func TestAGatewayWhoseServiceIsSomebodyElsesIsNotProvisioned(t *testing.T) {
 }
 
 // What the Deployment says is run here, by the official Envoy: the arguments, and the bootstrap with the ports of this test in the
-// place of those of a Pod of its own.
+// place of those of a Pod of its own. The name of the Gateway is longer than a label may be.
 func TestTheProvisionedPodIsAProxyOfItsGateway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ApplyYAML([]byte(strings.NewReplacer("port: 80,", "port: 8080,",
-		"name: edge, namespace: shop", "name: edge, namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned)))
+	edge := types.NamespacedName{Namespace: "shop", Name: "edge-" + strings.Repeat("of-the-shop-", 6) + "x"}
+	made := provision.Name(&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: edge.Name}, Spec: gatewayv1.GatewaySpec{GatewayClassName: "wasmpoint"}})
+	w.ApplyYAML([]byte(strings.NewReplacer("port: 80,", "port: 8080,", "infrastructure: {", `infrastructure: {parametersRef: {group: "", kind: ConfigMap, name: inside}, `,
+		"name: edge, namespace: shop", "name: "+edge.Name+", namespace: shop, annotations: {wasmpoint.dev/listen-addresses: "+free(t)+"}").Replace(provisioned + "---\n" + inside)))
 	w.start("a", func(c *cluster.Config) {
 		c.Provisioning.XDSAddress, c.Provisioning.ModulesAddress = c.XDS.Address, c.Modules.Address
 	}, authenticating).ready()
-	w.makes("shop", "edge-wasmpoint", allOfIngress)
-	edge := types.NamespacedName{Namespace: "shop", Name: "edge"}
+	w.makes("shop", made, allOfIngress)
 	ready := testbed.FreePort(t)
-	config := w.bootstrap("shop", "edge-wasmpoint")
+	config := w.bootstrap("shop", made)
 	for port, here := range map[int]int{15021: ready, 15000: testbed.FreePort(t)} {
 		config = strings.ReplaceAll(config, fmt.Sprintf(`"port_value": %d`, port), fmt.Sprintf(`"port_value": %d`, here))
 	}
-	template := w.deployment("shop", "edge-wasmpoint").Spec.Template
+	template := w.deployment("shop", made).Spec.Template
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
 	pod.Namespace, pod.Name = "shop", "edge-wasmpoint-7c9f-abcde"
 	if err := w.Client().Create(t.Context(), pod); err != nil {

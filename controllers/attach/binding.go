@@ -100,9 +100,9 @@ func serviceHasConnections(in *bindingInput) (string, string) {
 		"target a Service with a cluster IP, or a ServiceEntry for the external host", subject(in.key))
 }
 
-// proxyServices are the values of gateway.istio.io/managed on the Services of waypoints and east-west gateways: Istio's
-// two, and ours in the same form (the controller's name with "-" for "/").
-var proxyServices = []string{"istio.io-mesh-controller", "istio.io-eastwest-controller", "wasmpoint.dev-controller"}
+// proxyServices are Istio's values of gateway.istio.io/managed on the Services of waypoints and east-west gateways. Those of
+// our own waypoints say istio.io/use-waypoint=none, which istiod understands as well.
+var proxyServices = []string{"istio.io-mesh-controller", "istio.io-eastwest-controller"}
 
 func serviceIsNoProxy(in *bindingInput) (string, string) {
 	value := in.service.labels[extv1.LabelGatewayManaged]

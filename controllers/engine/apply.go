@@ -17,6 +17,7 @@ import (
 
 // apply takes a batch in and rebuilds what it touches, and nothing else.
 func (e *Engine) apply(events []store.Event, moved []store.Ref) {
+	events = e.keepClasses(events)
 	e.dropReplaced(events)
 	e.forbidHostEnv(events)
 	e.supersede(events)
@@ -75,6 +76,7 @@ func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	for _, scope := range rebuild {
 		e.rebuildPlace(scope)
 	}
+	e.endClasses()
 }
 
 // dropReplaced forgets plugins that were deleted and created anew within one batch: what the older object had in force is no

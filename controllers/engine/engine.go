@@ -86,6 +86,8 @@ type Engine struct {
 	gateways map[types.NamespacedName]*gatewayState
 	// unenforced are the Istio policies of which was said that a gateway does not enforce them.
 	unenforced map[types.NamespacedName][]model.Key
+	// keptClasses are GatewayClasses that are in force though they were deleted.
+	keptClasses map[string]bool
 	// leaving are places at waypoints whose binding ended, with the end of their grace.
 	leaving map[model.Scope]time.Time
 	// dirty are the places whose slots are to be built again; changes, what goes to the cache at the end of a turn.
@@ -138,7 +140,7 @@ func New(o Options) (*Engine, error) {
 		plugins: map[model.Key]*pluginState{}, owners: map[string]model.Key{},
 		variants: map[string]model.Key{}, kept: kept,
 		waiting: map[*pluginState]bool{}, places: map[model.Scope]attach.PlaceResult{},
-		gateways: map[types.NamespacedName]*gatewayState{}, unenforced: map[types.NamespacedName][]model.Key{}, leaving: map[model.Scope]time.Time{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
+		gateways: map[types.NamespacedName]*gatewayState{}, keptClasses: map[string]bool{}, unenforced: map[types.NamespacedName][]model.Key{}, leaving: map[model.Scope]time.Time{}, dirty: map[model.Scope]bool{}, alone: map[model.Scope]bool{},
 		changes: map[types.NamespacedName]*change{}, fleetState: newFleetState(), externals: newExternals(), status: newStatusMarks(),
 	}
 	e.tracker = attach.NewTracker(o.Attach)

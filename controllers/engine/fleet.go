@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/xds/acks"
 )
 
@@ -17,11 +18,15 @@ type Pod struct {
 	// Counts tells that a proxy is expected here: the Pod is ready, or was and crashes. One that starts for the first time
 	// is not: it takes no traffic yet.
 	Counts bool
+	// Ready tells that it takes traffic.
+	Ready bool
+	// Ours tells that the Pod was provisioned, and is not another controller's or somebody's own.
+	Ours bool
 }
 
 // fleetState is what the engine knows of proxies beyond those that are connected to this replica.
 type fleetState struct {
-	// pods by Gateway and name.
+	// pods by the Gateway that their label names, and by name.
 	pods map[types.NamespacedName]map[string]Pod
 	// peers are the proxies of other replicas, by replica and gateway.
 	peers map[string]map[types.NamespacedName][]acks.Proxy
@@ -40,10 +45,11 @@ func newFleetState() fleetState {
 	}
 }
 
-// SetPod takes a Pod of a Gateway in; gone takes it out.
-func (e *Engine) SetPod(gateway types.NamespacedName, pod Pod, gone bool) {
+// SetPod takes a Pod of a Gateway in; gone takes it out. label is the Gateway as the Pod's label names it, which may be a
+// shortened name.
+func (e *Engine) SetPod(label types.NamespacedName, pod Pod, gone bool) {
 	e.post(func() {
-		pods := e.fleetState.pods[gateway]
+		pods := e.fleetState.pods[label]
 		if old, had := pods[pod.Name]; gone && !had || !gone && had && old == pod {
 			return
 		}
@@ -52,15 +58,24 @@ func (e *Engine) SetPod(gateway types.NamespacedName, pod Pod, gone bool) {
 		} else {
 			if pods == nil {
 				pods = map[string]Pod{}
-				e.fleetState.pods[gateway] = pods
+				e.fleetState.pods[label] = pods
 			}
 			pods[pod.Name] = pod
 		}
 		if len(pods) == 0 {
-			delete(e.fleetState.pods, gateway)
+			delete(e.fleetState.pods, label)
 		}
-		e.markGateway(gateway)
+		for _, gw := range e.store.GatewaysIn(label.Namespace) {
+			if name := (types.NamespacedName{Namespace: gw.Namespace, Name: gw.Name}); labelOf(name) == label {
+				e.markGateway(name)
+			}
+		}
 	})
+}
+
+// labelOf is a Gateway as the labels of its Pods name it.
+func labelOf(gateway types.NamespacedName) types.NamespacedName {
+	return types.NamespacedName{Namespace: gateway.Namespace, Name: provision.LabelValue(gateway.Name)}
 }
 
 // SetPeer replaces what another replica says of its proxies (peers.Sink).
@@ -186,12 +201,33 @@ func (e *Engine) missing(gateway types.NamespacedName, connected []acks.Proxy) [
 }
 
 // podsOf are the Pods of a Gateway whose proxies are ours; the Pods of another one are known by other names than its
-// proxies.
+// proxies. Where some were provisioned, those of another controller that carry the Gateway's name, too, run no proxy of ours.
 func (e *Engine) podsOf(gateway types.NamespacedName) map[string]Pod {
 	if gw := e.store.Gateway(gateway); gw == nil || !e.managed(gw) {
 		return nil
 	}
-	return e.fleetState.pods[gateway]
+	all := e.fleetState.pods[labelOf(gateway)]
+	ours := map[string]Pod{}
+	for name, pod := range all {
+		if pod.Ours {
+			ours[name] = pod
+		}
+	}
+	if len(ours) > 0 {
+		return ours
+	}
+	return all
+}
+
+// noneReady tells that a Gateway has Pods, and that none of them takes traffic.
+func (e *Engine) noneReady(gateway types.NamespacedName) bool {
+	pods := e.podsOf(gateway)
+	for _, pod := range pods {
+		if pod.Ready {
+			return false
+		}
+	}
+	return len(pods) > 0
 }
 
 // proxiesChanged notes that proxies of a gateway came or went.

@@ -129,6 +129,23 @@ func TestThePodsOfAGatewayThatSomebodyElseProgramsAreNotItsProxies(t *testing.T)
 	}
 }
 
+func TestWhereProxiesWereProvisionedThePodsOfAnotherControllerAreNotMissed(t *testing.T) {
+	w, key, slot := guarded(t)
+	w.SetPod(named2("gw"), Pod{Name: "gw-istio-1", Counts: true}, false)
+	w.turn()
+	if got := w.proxies(key); got.Total != 1 {
+		t.Fatalf("%+v, want the Pod that somebody made to be missed", got)
+	}
+	w.SetPod(named2("gw"), Pod{Name: "gw-wasmpoint-1", Counts: true, Ours: true}, false)
+	h := w.registry.Connect("gw-wasmpoint-1", named2("gw"), "1.40.0", w.now)
+	defer h.Disconnect()
+	w.reports(h, key, slot)
+	w.turn()
+	if got := w.proxies(key); got.Running != 1 || got.Total != 1 {
+		t.Errorf("%+v, want 1/1", got)
+	}
+}
+
 func TestAProxyThatMovedToAnotherReplicaCountsOnce(t *testing.T) {
 	w, key, slot := guarded(t)
 	w.SetPeer("replica-2", []acks.Proxy{{ID: "a", Gateway: named2("gw"), Connected: w.now.Add(-time.Minute)}})

@@ -27,7 +27,7 @@ func (e *Engine) GatewayInputs(ctx context.Context, names []types.NamespacedName
 			in := status.GatewayInput{Generation: gw.Generation, Waypoint: e.tracker.IsWaypoint(name)}
 			if state := e.gateways[name]; state != nil {
 				row := e.gatewayRow(name, f)
-				in.Routes, in.Done, in.Message = state.routes, row.Programmed, row.Message
+				in.Routes, in.Done, in.Message, in.NoneReady = state.routes, row.Programmed, row.Message, e.noneReady(name)
 			}
 			out[name] = in
 		}

@@ -117,6 +117,13 @@ func (w *world) randomStep(d *dice, objects map[store.Ref]any) (what string, plu
 			objects[ref] = w.store.Plugin(p.Key)
 		}
 	}
+	// A class that is gone stays in force while Gateways use it.
+	custom := store.Ref{Kind: store.KindGatewayClass, NamespacedName: types.NamespacedName{Name: "custom"}}
+	if class := w.store.GatewayClass(custom.Name); class != nil {
+		objects[custom] = class
+	} else {
+		delete(objects, custom)
+	}
 	return what, plugins
 }
 

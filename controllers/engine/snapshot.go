@@ -151,9 +151,18 @@ func (e *Engine) gatewayRow(name types.NamespacedName, f *fleet) status.GatewayR
 		}
 	}
 	proxies := f.of(name).proxies
-	row.Programmed = len(proxies) > 0
-	if !row.Programmed {
+	behind := 0
+	for i := range proxies {
+		if !state.standsIn(&proxies[i]) {
+			behind++
+		}
+	}
+	row.Programmed = len(proxies) > 0 && behind == 0
+	switch {
+	case len(proxies) == 0:
 		row.Message = "no proxy is connected"
+	case behind > 0:
+		row.Message = fmt.Sprintf("%d of %d proxies still have to take the listeners", behind, len(proxies))
 	}
 	for i := range proxies {
 		p := &proxies[i]
@@ -163,6 +172,16 @@ func (e *Engine) gatewayRow(name types.NamespacedName, f *fleet) status.GatewayR
 		}
 	}
 	return row
+}
+
+// standsIn tells whether a proxy acknowledged the listeners of the gateway's own in the form that is in force.
+func (s *gatewayState) standsIn(p *acks.Proxy) bool {
+	for _, n := range s.units[model.Scope{}] {
+		if n.url == dataplane.TypeListener && p.Listeners[n.name] != n.resource.Version {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Engine) serviceRow(key model.ServiceKey) status.ServiceRow {

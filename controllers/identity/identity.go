@@ -17,6 +17,7 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
@@ -111,6 +112,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string, node *corev3.
 	if err != nil {
 		return gateway, ReasonNoPod, err
 	}
+	gateway = labelled(gateway, node)
 	if reason, err := says(node, gateway, "Pod "+p.String()); err != nil {
 		return gateway, reason, err
 	}
@@ -144,10 +146,24 @@ func (a *Authenticator) podOf(ctx context.Context, name types.NamespacedName) (o
 	return owner, "", status.Errorf(codes.Unavailable, "Pod %s cannot be read: %v; connect again", name, err)
 }
 
+// labelled is the Gateway that a Pod's label names. A label is shorter than a Gateway's name may be: then the node says the
+// name, and the label proves it.
+func labelled(label types.NamespacedName, node *corev3.Node) types.NamespacedName {
+	if name := said(node); name.Namespace == label.Namespace && provision.LabelValue(name.Name) == label.Name {
+		return name
+	}
+	return label
+}
+
+// said is the Gateway of which a node says that it is a proxy.
+func said(node *corev3.Node) types.NamespacedName {
+	f := node.GetMetadata().GetFields()
+	return types.NamespacedName{Namespace: f[bootstrap.MetadataNamespace].GetStringValue(), Name: f[bootstrap.MetadataGateway].GetStringValue()}
+}
+
 // says refuses a node that says to be another Gateway's proxy than it is. One that says nothing is believed the proof.
 func says(node *corev3.Node, gateway types.NamespacedName, proof string) (reason string, err error) {
-	f := node.GetMetadata().GetFields()
-	said := types.NamespacedName{Namespace: f[bootstrap.MetadataNamespace].GetStringValue(), Name: f[bootstrap.MetadataGateway].GetStringValue()}
+	said := said(node)
 	if said == (types.NamespacedName{}) || said == gateway {
 		return "", nil
 	}

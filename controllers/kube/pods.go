@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 
 	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/engine"
+	"github.com/wasmpoint/wasmpoint/controllers/provision"
 )
 
 // watchPods feeds the count of proxies from the Pods of Gateways, which the cache picks by their label.
@@ -24,8 +26,8 @@ func (s *Source) watchPods(ctx context.Context) error {
 			o = tombstone.Obj
 		}
 		if pod, ok := o.(*corev1.Pod); ok {
-			gateway := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[extv1.LabelGatewayName]}
-			s.o.Engine.SetPod(gateway, engine.Pod{Name: pod.Name, Counts: counts(pod)}, gone)
+			label := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[extv1.LabelGatewayName]}
+			s.o.Engine.SetPod(label, fact(pod), gone)
 		}
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
@@ -53,16 +55,19 @@ func gatewayOf(o any) string {
 	return ""
 }
 
+// fact is what the engine has to know of a Pod.
+func fact(pod *corev1.Pod) engine.Pod {
+	return engine.Pod{Name: pod.Name, Counts: counts(pod), Ready: live(pod) && ready(pod), Ours: pod.Labels[provision.LabelManagedBy] == provision.ManagedBy}
+}
+
 // counts tells whether a proxy is expected in a Pod: it is ready, or it was and crashes. One that is starting, ending or
 // ended takes no traffic.
 func counts(pod *corev1.Pod) bool {
-	if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+	if !live(pod) {
 		return false
 	}
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			return true
-		}
+	if ready(pod) {
+		return true
 	}
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.RestartCount > 0 {
@@ -70,4 +75,15 @@ func counts(pod *corev1.Pod) bool {
 		}
 	}
 	return false
+}
+
+// live tells that a Pod neither ends nor ended.
+func live(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+func ready(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }

@@ -43,7 +43,7 @@ type Options struct {
 // Engine is what a Source feeds.
 type Engine interface {
 	Apply(events []store.Event, network engine.Network, moved []store.Ref, done func())
-	SetPod(gateway types.NamespacedName, pod engine.Pod, gone bool)
+	SetPod(label types.NamespacedName, pod engine.Pod, gone bool)
 	SetExternalPod(pod engine.ExternalPod, gone bool)
 }
 

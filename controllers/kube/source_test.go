@@ -268,3 +268,26 @@ func TestAPodCountsWhenItIsReadyOrCrashes(t *testing.T) {
 		}
 	}
 }
+
+func TestAPodIsOursWhenItWasProvisioned(t *testing.T) {
+	pod := &corev1.Pod{}
+	pod.Labels = map[string]string{extv1.LabelGatewayName: "gw"}
+	if fact(pod).Ours {
+		t.Error("a Pod that carries the name of a Gateway alone is not ours")
+	}
+	pod.Labels["app.kubernetes.io/managed-by"] = "wasmpoint"
+	if !fact(pod).Ours {
+		t.Error("a provisioned Pod is ours")
+	}
+}
+
+func TestOnlyAReadyPodThatDoesNotEndTakesTraffic(t *testing.T) {
+	crashes, ready := &corev1.Pod{}, &corev1.Pod{}
+	crashes.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 1}}
+	ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	ending := ready.DeepCopy()
+	ending.DeletionTimestamp = &metav1.Time{}
+	if fact(crashes).Ready || !fact(ready).Ready || fact(ending).Ready {
+		t.Error("the ready one alone takes traffic")
+	}
+}

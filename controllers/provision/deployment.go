@@ -113,6 +113,9 @@ func (p *plan) envoyContainer() corev1.Container {
 		Args: []string{
 			"--config-path", bootstrapDir + "/" + bootstrapFile, "--service-node", "$(POD_NAME)",
 			"--disable-hot-restart", "--log-level", p.logLevel,
+			// Without a number Envoy starts a worker for each CPU of the node, whatever the Pod's share of them, and each worker
+			// has its own of every plugin's VMs.
+			"--concurrency", strconv.FormatInt(p.concurrency, 10),
 			// Once it drains, every answer says that its connection ends; the listeners stay open to the end.
 			"--drain-strategy", "immediate", "--drain-time-s", strconv.FormatInt(p.drainSeconds+endSeconds, 10),
 		},

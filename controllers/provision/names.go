@@ -12,9 +12,14 @@ import (
 const maxName = 63
 
 // Name is the name of all objects of a Gateway: GATEWAY-CLASS (GEP-1762). One that is too long, or has a dot, which a
-// Service's name cannot have, is shortened and carries a hash of the whole, so that no two Gateways meet.
+// Service's name cannot have, is shortened and carries a hash of the whole; one that begins with a digit, which that cannot
+// either, has a prefix. Two Gateways may meet (a of class b-c, a-b of class c): the second finds a stranger's object there.
 func Name(gw *gatewayv1.Gateway) string {
-	return short(gw.Name + "-" + string(gw.Spec.GatewayClassName))
+	name := gw.Name + "-" + string(gw.Spec.GatewayClassName)
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "gateway-" + name
+	}
+	return short(name)
 }
 
 func short(name string) string {
@@ -27,8 +32,8 @@ func short(name string) string {
 	return strings.TrimRight(name, "-") + tail
 }
 
-// labelValue is a name as the value of a label.
-func labelValue(name string) string {
+// LabelValue is a name as the value of a label, where one that is too long is shortened as names are.
+func LabelValue(name string) string {
 	if len(name) <= maxName {
 		return name
 	}

@@ -35,7 +35,7 @@ type plan struct {
 // an InvalidParameters is for the Gateway's owner to mend.
 func Objects(in Input) ([]*unstructured.Unstructured, error) {
 	p := &plan{Input: in, name: Name(in.Gateway), parameters: parameters{
-		image: in.Facts.Image, drainSeconds: 15, logLevel: "warning", serviceType: corev1.ServiceTypeLoadBalancer, resources: usual,
+		image: in.Facts.Image, drainSeconds: 15, logLevel: "warning", concurrency: 2, serviceType: corev1.ServiceTypeLoadBalancer, resources: usual,
 	}}
 	if in.Waypoint {
 		p.serviceType = corev1.ServiceTypeClusterIP
@@ -103,14 +103,17 @@ func (p *plan) meta() metav1.ObjectMeta {
 		}
 	}
 	maps.Copy(m.Labels, p.selector())
-	m.Labels[extv1.LabelGatewayClassName] = labelValue(string(p.Gateway.Spec.GatewayClassName))
-	m.Labels[LabelManagedBy] = ManagedBy
 	return m
 }
 
-// selector picks the Gateway's Pods.
+// selector picks the Pods that are made here. The Gateway's name alone is not enough: another controller's Pods, which stand
+// beside ours while a Gateway moves from its class to one of ours, carry it too.
 func (p *plan) selector() map[string]string {
-	return map[string]string{extv1.LabelGatewayName: labelValue(p.Gateway.Name)}
+	return map[string]string{
+		extv1.LabelGatewayName:      LabelValue(p.Gateway.Name),
+		extv1.LabelGatewayClassName: LabelValue(string(p.Gateway.Spec.GatewayClassName)),
+		LabelManagedBy:              ManagedBy,
+	}
 }
 
 func (p *plan) serviceAccount() *corev1.ServiceAccount {

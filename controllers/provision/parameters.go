@@ -22,6 +22,7 @@ type parameters struct {
 	serviceType  corev1.ServiceType
 	drainSeconds int64
 	logLevel     string
+	concurrency  int64
 	nodeSelector map[string]string
 	tolerations  []corev1.Toleration
 }
@@ -34,6 +35,10 @@ type key struct {
 
 // keys is the list of all that can be set; README.md documents it.
 var keys = []key{
+	{"concurrency", func(p *parameters, _ bool, v string) (err error) {
+		p.concurrency, err = number(v, 1, 1024)
+		return err
+	}},
 	{"drainSeconds", func(p *parameters, _ bool, v string) (err error) {
 		p.drainSeconds, err = number(v, 0, 3600)
 		return err

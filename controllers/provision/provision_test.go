@@ -13,9 +13,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/attach"
+	"github.com/wasmpoint/wasmpoint/controllers/model"
+	"github.com/wasmpoint/wasmpoint/controllers/store"
 	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
@@ -89,8 +96,9 @@ func TestWrongParametersAreRefusedWithFieldValueAndNextStep(t *testing.T) {
 		waypoint         bool
 		name, value, say string
 	}{
-		{false, "replica", "3", `ConfigMap shop/p: data.replica is not known; use drainSeconds, image, imagePullSecrets, logLevel, minAvailable, nodeSelector, replicas, resources, serviceType, tolerations`},
+		{false, "replica", "3", `ConfigMap shop/p: data.replica is not known; use concurrency, drainSeconds, image, imagePullSecrets, logLevel, minAvailable, nodeSelector, replicas, resources, serviceType, tolerations`},
 		{false, "replicas", "-1", `ConfigMap shop/p: data.replicas: "-1": use a whole number between 0 and 10000`},
+		{false, "concurrency", "0", `ConfigMap shop/p: data.concurrency: "0": use a whole number between 1 and 1024`},
 		{false, "image", "", `ConfigMap shop/p: data.image: "": name an image of Envoy 1.39 or later`},
 		{false, "logLevel", "loud", `ConfigMap shop/p: data.logLevel: "loud": use trace, debug, info, warning, error, critical or off`},
 		{false, "minAvailable", "half", `ConfigMap shop/p: data.minAvailable: "half": use a whole number such as 1, or a percentage such as 50%`},
@@ -111,17 +119,18 @@ func TestWrongParametersAreRefusedWithFieldValueAndNextStep(t *testing.T) {
 	}
 }
 
-func TestNamesAreThoseOfGEP1762AndNeverMeet(t *testing.T) {
+func TestNamesAreThoseOfGEP1762AndServicesCanHaveThem(t *testing.T) {
 	long := strings.Repeat("a", 60)
 	seen := map[string]string{}
 	for _, c := range []struct{ gateway, class, want string }{
 		{"edge", "wasmpoint", "edge-wasmpoint"},
 		{long, "wasmpoint", ""}, {long + "b", "wasmpoint", ""}, {long, "wasmpoint-waypoint", ""},
+		{"4ever", "wasmpoint", "gateway-4ever-wasmpoint"}, {"4" + long, "wasmpoint", ""},
 		{"a.b", "wasmpoint", ""}, {"a-b", "wasmpoint", "a-b-wasmpoint"},
 	} {
 		gw := &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Name: c.gateway}, Spec: gatewayv1.GatewaySpec{GatewayClassName: gatewayv1.ObjectName(c.class)}}
 		name := Name(gw)
-		if c.want != "" && name != c.want || len(name) > 63 || strings.Contains(name, ".") || seen[name] != "" {
+		if c.want != "" && name != c.want || len(validation.IsDNS1035Label(name)) > 0 || seen[name] != "" {
 			t.Errorf("%s of class %s is named %q", c.gateway, c.class, name)
 		}
 		seen[name] = c.gateway
@@ -207,12 +216,103 @@ func TestAddressesAreTheLoadBalancersElseTheClusters(t *testing.T) {
 	if got := strings.Join(say(), ", "); got != "IPAddress 10.0.0.1, IPAddress fd00::1" {
 		t.Error(got)
 	}
+	s.Spec.Type = corev1.ServiceTypeLoadBalancer
+	if got := say(); len(got) > 0 || !AwaitsLoadBalancer(s) {
+		t.Errorf("%v, before there is a load balancer", got)
+	}
 	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "lb.example"}, {IP: "192.0.2.1"}}
 	if got := strings.Join(say(), ", "); got != "Hostname lb.example, IPAddress 192.0.2.1" {
 		t.Error(got)
 	}
+	s.Spec.Type = corev1.ServiceTypeClusterIP
 	s.Status.LoadBalancer.Ingress, s.Spec.ClusterIPs = nil, []string{corev1.ClusterIPNone}
 	if got := say(); len(got) > 0 {
 		t.Error(got)
+	}
+}
+
+func TestThePodsOfAnotherControllerForTheSameGatewayAreNotSelected(t *testing.T) {
+	objects, err := Objects(world(t, "testdata/waypoint.in.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := labels.Set{"gateway.networking.k8s.io/gateway-name": "waypoint", "gateway.networking.k8s.io/gateway-class-name": "istio-waypoint"}
+	old := labels.Set{"gateway.networking.k8s.io/gateway-name": "waypoint", "gateway.networking.k8s.io/gateway-class-name": "wasmpoint", LabelManagedBy: ManagedBy}
+	selectors := 0
+	for _, o := range objects {
+		for _, path := range [][]string{
+			{"spec", "selector"}, {"spec", "selector", "matchLabels"}, {"spec", "podSelector", "matchLabels"},
+		} {
+			pick, found, err := unstructured.NestedStringMap(o.Object, path...)
+			if err != nil || !found {
+				continue
+			}
+			selectors++
+			if s := labels.SelectorFromSet(pick); s.Matches(theirs) || s.Matches(old) || !s.Matches(labels.Set(o.GetLabels())) {
+				t.Errorf("%s selects %v", o.GetKind(), pick)
+			}
+		}
+	}
+	if selectors != 4 { // Service, Deployment, PodDisruptionBudget, NetworkPolicy
+		t.Errorf("%d selectors were looked at", selectors)
+	}
+}
+
+func TestTheServiceOpensThePortsThatAreServed(t *testing.T) {
+	open := func(listeners ...gatewayv1.Listener) string {
+		in := world(t, "testdata/ingress.in.yaml")
+		in.Gateway.Spec.Listeners = listeners
+		objects, err := Objects(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := unstructured.NestedSlice(objects[2].Object, "spec", "ports")
+		if err != nil || objects[2].GetKind() != "Service" {
+			t.Fatal(objects[2], err)
+		}
+		var out []string
+		for _, p := range list {
+			out = append(out, fmt.Sprint(p.(map[string]any)["name"]))
+		}
+		return strings.Join(out, " ")
+	}
+	listener := func(port int32, protocol gatewayv1.ProtocolType) gatewayv1.Listener {
+		return gatewayv1.Listener{Port: port, Protocol: protocol}
+	}
+	for _, c := range []struct {
+		listeners []gatewayv1.Listener
+		want      string
+	}{
+		{[]gatewayv1.Listener{listener(443, "HTTPS"), listener(80, "HTTP"), listener(80, "HTTP")}, "http-80 https-443"},
+		{[]gatewayv1.Listener{listener(80, "HTTP"), listener(3306, "TCP"), listener(ReadyPort, "HTTP"), listener(AdminPort, "HTTP")}, "http-80"},
+		{[]gatewayv1.Listener{listener(3306, "TCP")}, "port-3306"}, // nobody answers there, but the address stays
+	} {
+		if got := open(c.listeners...); got != c.want {
+			t.Errorf("listeners %+v open %s, want %s", c.listeners, got, c.want)
+		}
+	}
+}
+
+func TestAWaypointIsNotBehindItself(t *testing.T) {
+	in := world(t, "testdata/waypoint.in.yaml")
+	// What the owner says of all objects is meant for the Pods and says nothing of this Service.
+	in.Gateway.Spec.Infrastructure = &gatewayv1.GatewayInfrastructure{Labels: map[gatewayv1.LabelKey]gatewayv1.LabelValue{extv1.LabelUseWaypoint: "waypoint"}}
+	objects, err := Objects(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := &corev1.Service{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[2].Object, service); err != nil {
+		t.Fatal(err)
+	}
+	s := store.New()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{extv1.LabelUseWaypoint: "waypoint"}}}
+	for _, o := range []any{in.Gateway, namespace, service} {
+		if _, _, err := s.Put(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := (attach.Rules{View: s}).Binding(model.ServiceKey{Kind: "Service", Namespace: "shop", Name: service.Name}); b.Bound() {
+		t.Errorf("the waypoint's own Service uses %s", b.Waypoint)
 	}
 }

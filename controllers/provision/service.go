@@ -13,6 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
+	"github.com/wasmpoint/wasmpoint/controllers/routes"
 )
 
 // ports are those of the Service, each once, sorted.
@@ -23,9 +26,17 @@ func (p *plan) ports() []corev1.ServicePort {
 			port("proxy", ProxyPort, ""),
 		}
 	}
-	var out []corev1.ServicePort
+	out := p.portsOf(func(l gatewayv1.Listener) bool { return routes.Serves(l.Protocol, l.Port) })
+	if len(out) == 0 { // a Service must have one, and whoever mends the listener wants the same address again
+		out = p.portsOf(func(gatewayv1.Listener) bool { return true })
+	}
+	return out
+}
+
+// portsOf are the ports of some listeners.
+func (p *plan) portsOf(which func(gatewayv1.Listener) bool) (out []corev1.ServicePort) {
 	for _, l := range p.Gateway.Spec.Listeners {
-		if !slices.ContainsFunc(out, func(s corev1.ServicePort) bool { return s.Port == l.Port }) {
+		if which(l) && !slices.ContainsFunc(out, func(s corev1.ServicePort) bool { return s.Port == l.Port }) {
 			out = append(out, port(fmt.Sprintf("%s-%d", protocolName(l.Protocol), l.Port), l.Port, ""))
 		}
 	}
@@ -53,6 +64,9 @@ func (p *plan) service() *corev1.Service {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: p.meta(),
 		Spec:       corev1.ServiceSpec{Type: p.serviceType, Selector: p.selector(), Ports: p.ports()},
+	}
+	if p.Waypoint { // where the whole namespace uses it, it would stand behind itself
+		s.Labels[extv1.LabelUseWaypoint] = "none"
 	}
 	for _, a := range p.Gateway.Spec.Addresses {
 		if (a.Type == nil || *a.Type == gatewayv1.IPAddressType) && p.serviceType == corev1.ServiceTypeLoadBalancer && s.Spec.LoadBalancerIP == "" {
@@ -97,7 +111,8 @@ func (p *plan) networkPolicy() *networkingv1.NetworkPolicy {
 	}
 }
 
-// Addresses are where a Gateway can be reached through its Service: what the load balancer says, else the cluster's own.
+// Addresses are where a Gateway can be reached through its Service: what the load balancer says, or the cluster's own addresses of
+// a Service that asks for none. One that does cannot be reached from where it is wanted before its load balancer is there.
 func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 	var out []gatewayv1.GatewayStatusAddress
 	add := func(kind gatewayv1.AddressType, value string) {
@@ -112,6 +127,9 @@ func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 			add(gatewayv1.HostnameAddressType, i.Hostname)
 		}
 	}
+	if AwaitsLoadBalancer(s) {
+		return nil
+	}
 	if len(out) > 0 {
 		return out
 	}
@@ -119,4 +137,9 @@ func Addresses(s *corev1.Service) []gatewayv1.GatewayStatusAddress {
 		add(gatewayv1.IPAddressType, ip)
 	}
 	return out
+}
+
+// AwaitsLoadBalancer tells that a Service asks for a load balancer and has none yet.
+func AwaitsLoadBalancer(s *corev1.Service) bool {
+	return s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(s.Status.LoadBalancer.Ingress) == 0
 }

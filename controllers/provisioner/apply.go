@@ -3,6 +3,7 @@ package provisioner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,10 +17,33 @@ import (
 )
 
 // strangerError tells of an object that has the name of ours and is somebody else's.
-type strangerError struct{ kind, namespace, name string }
+type strangerError struct {
+	kind, namespace, name string
+	// older tells that it is what an older Gateway of this name had; the garbage collector is at it.
+	older bool
+}
 
 func (e *strangerError) Error() string {
+	if e.older {
+		return fmt.Sprintf("%s %s/%s is of an older Gateway of this name, and is being removed", e.kind, e.namespace, e.name)
+	}
 	return fmt.Sprintf("%s %s/%s exists and does not belong to this Gateway; remove it, or give the Gateway another name", e.kind, e.namespace, e.name)
+}
+
+// mayPass tells of an error whether it may be over in a moment, as that of an API server that is started anew. A refusal stays,
+// and so does what has been so for a while.
+func (p *Provisioner) mayPass(it item, err error, now time.Time) bool {
+	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	since, known := p.failing[it]
+	if !known {
+		since = now
+		p.failing[it] = now
+	}
+	return now.Sub(since) < patience
 }
 
 // fight is an object that was applied although it carried the hash of what was applied: somebody else changes it.
@@ -61,7 +85,7 @@ func (p *Provisioner) differs(ctx context.Context, gw *gatewayv1.Gateway, want *
 	if err != nil {
 		return false, 0, err
 	}
-	if live == nil || !isOf(live, gw) {
+	if live == nil || !provision.IsOf(live, gw) {
 		// The cache knows our own by their labels; who else has the name, the API server tells.
 		found := &unstructured.Unstructured{}
 		found.SetGroupVersionKind(want.GroupVersionKind())
@@ -70,8 +94,8 @@ func (p *Provisioner) differs(ctx context.Context, gw *gatewayv1.Gateway, want *
 			return true, 0, nil
 		case err != nil:
 			return false, 0, err
-		case !isOf(found, gw):
-			return false, 0, &strangerError{want.GetKind(), name.Namespace, name.Name}
+		case !provision.IsOf(found, gw):
+			return false, 0, &strangerError{want.GetKind(), name.Namespace, name.Name, isOfOlder(found, gw)}
 		}
 		want.SetUID(found.GetUID())
 		return true, 0, nil
@@ -95,13 +119,11 @@ func (p *Provisioner) mayFight(o *unstructured.Unstructured, now time.Time) (boo
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := string(o.GetUID())
+	maps.DeleteFunc(p.fights, func(_ string, f fight) bool { return now.Sub(f.at) > 2*lastFight }) // that one gave in, or is gone
 	f := p.fights[key]
 	pause := min(firstFight<<min(f.times, 10), lastFight)
-	switch since := now.Sub(f.at); {
-	case f.times > 0 && since < pause:
+	if since := now.Sub(f.at); f.times > 0 && since < pause {
 		return false, pause - since, nil
-	case since > 2*lastFight:
-		f.times = 0
 	}
 	p.fights[key] = fight{at: now, times: f.times + 1}
 	p.log.Info("an object was changed by somebody else, and is applied again", "kind", o.GetKind(), "namespace", o.GetNamespace(), "name", o.GetName())

@@ -57,6 +57,12 @@ func owned() []client.Object {
 
 // Times of looking again.
 const (
+	// patience is how long an error of the API server that may pass changes no status.
+	patience = time.Minute
+	// availableEvery is how often it is looked whether new proxies serve, while old ones stay for them, and newGrace how long at
+	// most.
+	availableEvery = 2 * time.Second
+	newGrace       = 10 * time.Minute
 	// factsEvery is how often the installation's facts are compared.
 	factsEvery = 30 * time.Second
 	// firstFight and lastFight bound how long to wait before an object is applied again that somebody keeps changing.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,12 +53,19 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		return 0, err
 	}
 	if p.opts.Off {
-		p.tell(it, status.Provision{Addresses: requested(gw)})
+		p.tell(it, status.Provision{Generation: gw.Generation, Addresses: requested(gw)})
 		return 0, nil
 	}
-	if !p.managed(gw, class) || provision.IsManual(gw) {
+	if manual := provision.IsManual(gw); manual || !p.managed(gw, class) {
 		p.maps.use(it) // none any more
-		p.tell(it, status.Provision{Addresses: requested(gw)})
+		lost, err := p.lostItsClass(ctx, gw, class)
+		switch {
+		case err != nil:
+			return 0, err
+		case lost && !manual:
+			return 0, p.keep(ctx, it, gw)
+		}
+		p.tell(it, status.Provision{Generation: gw.Generation, Addresses: requested(gw)})
 		return 0, p.removeLeftovers(ctx, gw, nil)
 	}
 	in, invalid, known := p.input(it, gw, class)
@@ -70,40 +78,71 @@ func (p *Provisioner) gateway(ctx context.Context, it item) (again time.Duration
 		invalid, err = wrong.Message, nil
 	}
 	if err != nil {
-		p.tell(it, status.Provision{Managed: true, Trouble: err.Error()})
+		p.tell(it, status.Provision{Generation: gw.Generation, Managed: true, Trouble: err.Error()})
 		return 0, err
 	}
-	state := status.Provision{Managed: true, Invalid: invalid}
+	state := status.Provision{Generation: gw.Generation, Managed: true, Invalid: invalid}
 	if invalid == "" { // otherwise what runs stays as it is
-		again, err = p.apply(ctx, gw, objects)
-		if err == nil {
-			err = p.removeLeftovers(ctx, gw, objects)
-		}
+		again, err = p.replace(ctx, gw, objects)
 		var stranger *strangerError
 		if errors.As(err, &stranger) {
 			again, err = 15*time.Second, nil // it is not in the cache, so its end is no event
 			state.Trouble = stranger.Error()
 		}
 		if err != nil {
+			if p.mayPass(it, err, time.Now()) {
+				return 0, err // what was told before stays: what runs is as it was
+			}
 			state.Trouble = err.Error()
 		}
 	}
-	if state.Addresses, err = p.addresses(ctx, gw, err); ctx.Err() == nil {
+	if failed := p.reach(ctx, gw, &state); err == nil {
+		err = failed
+	}
+	if ctx.Err() == nil {
 		p.tell(it, state)
 	}
 	return again, err
 }
 
-// addresses are those of the Gateway's Service; failed is an error from before, which goes before one of its own.
-func (p *Provisioner) addresses(ctx context.Context, gw *gatewayv1.Gateway, failed error) ([]gatewayv1.GatewayStatusAddress, error) {
+// replace applies the objects, and removes what is left over when nobody needs it any more.
+func (p *Provisioner) replace(ctx context.Context, gw *gatewayv1.Gateway, objects []*unstructured.Unstructured) (again time.Duration, err error) {
+	if again, err = p.apply(ctx, gw, objects); err != nil {
+		return again, err
+	}
+	waits, err := p.oldOnesServe(ctx, gw, time.Now())
+	switch {
+	case err != nil:
+		return again, err
+	case !waits:
+		return again, p.removeLeftovers(ctx, gw, objects)
+	case again == 0 || again > availableEvery:
+		again = availableEvery
+	}
+	return again, nil
+}
+
+// reach says where a Gateway can be reached through its Service.
+func (p *Provisioner) reach(ctx context.Context, gw *gatewayv1.Gateway, state *status.Provision) error {
 	s, err := read[corev1.Service](ctx, p.opts.Cache, types.NamespacedName{Namespace: gw.Namespace, Name: provision.Name(gw)})
-	if failed != nil {
-		err = failed
+	if err != nil || s == nil || !provision.IsOf(s, gw) {
+		return err
 	}
-	if s == nil || !isOf(s, gw) {
-		return nil, err
+	state.Addresses = provision.Addresses(s)
+	if provision.AwaitsLoadBalancer(s) {
+		state.Awaits = fmt.Sprintf("Service %s/%s waits for its load balancer; set serviceType ClusterIP or NodePort in the parameters where there is none", s.Namespace, s.Name)
 	}
-	return provision.Addresses(s), err
+	return nil
+}
+
+// keep leaves everything as it is for a Gateway whose class is gone.
+func (p *Provisioner) keep(ctx context.Context, it item, gw *gatewayv1.Gateway) error {
+	state := status.Provision{Generation: gw.Generation, Managed: true}
+	err := p.reach(ctx, gw, &state)
+	if err == nil {
+		p.tell(it, state)
+	}
+	return err
 }
 
 // requested are the addresses that a Gateway names itself, or those on which its proxies listen.

@@ -2,16 +2,13 @@ package provisioner
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/wasmpoint/wasmpoint/controllers/status"
@@ -27,6 +24,8 @@ type Provisioner struct {
 	states  map[types.NamespacedName]status.Provision
 	classes map[string]status.ClassInput
 	fights  map[string]fight
+	// failing are the Gateways of which something could not be applied, since when.
+	failing map[item]time.Time
 	maps    *configMaps
 }
 
@@ -77,19 +76,21 @@ func (p *Provisioner) ClassState(name string) (status.ClassInput, bool) {
 func (p *Provisioner) Run(ctx context.Context) error {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[item](50*time.Millisecond, time.Minute))
 	p.mu.Lock()
-	p.queue, p.states, p.classes, p.fights = queue, map[types.NamespacedName]status.Provision{}, map[string]status.ClassInput{}, map[string]fight{}
-	p.maps = newMaps(ctx, p.opts.Core, p.add)
+	p.begin()
+	p.queue, p.maps = queue, newMaps(ctx, p.opts.Core, p.add)
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
-		p.queue = nil
+		if p.queue == queue { // otherwise the next term has begun
+			p.queue = nil
+		}
 		p.mu.Unlock()
 	}()
-	remove, err := p.watch(ctx)
+	remove := p.watch(ctx)
 	defer remove()
-	if err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		queue.ShutDown()
-		return err
+		return nil
 	}
 	p.touchAll(ctx)
 	var workers sync.WaitGroup
@@ -108,6 +109,12 @@ func (p *Provisioner) Run(ctx context.Context) error {
 	queue.ShutDown()
 	workers.Wait()
 	return nil
+}
+
+// begin forgets what another term knew.
+func (p *Provisioner) begin() {
+	p.states, p.classes = map[types.NamespacedName]status.Provision{}, map[string]status.ClassInput{}
+	p.fights, p.failing = map[string]fight{}, map[item]time.Time{}
 }
 
 // handle looks at one item, and again later when that went wrong.
@@ -129,6 +136,9 @@ func (p *Provisioner) handle(ctx context.Context, queue workqueue.TypedRateLimit
 		queue.AddAfter(it, again)
 	}
 	queue.Forget(it)
+	p.mu.Lock()
+	delete(p.failing, it)
+	p.mu.Unlock()
 }
 
 // followFacts looks at everything again when the installation's facts changed.
@@ -170,47 +180,4 @@ func (p *Provisioner) touchGateways(ctx context.Context, which func(*gatewayv1.G
 			p.Touch(types.NamespacedName{Namespace: gw.Namespace, Name: gw.Name})
 		}
 	}
-}
-
-// watch has every change of an owned object touch its Gateway, and waits until the cache knows them all.
-func (p *Provisioner) watch(ctx context.Context) (remove func(), err error) {
-	var removes []func()
-	remove = func() {
-		for _, f := range removes {
-			f()
-		}
-	}
-	if p.opts.Off {
-		return remove, nil
-	}
-	for _, o := range owned() {
-		informer, err := p.opts.Cache.GetInformer(ctx, o, cache.BlockUntilSynced(false))
-		if err != nil {
-			return remove, fmt.Errorf("watching %T: %w", o, err)
-		}
-		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			AddFunc: func(o any) { p.touchOwner(o) },
-			UpdateFunc: func(before, after any) {
-				if onlyStatus(before, after) {
-					return
-				}
-				p.touchOwner(before)
-				p.touchOwner(after)
-			},
-			DeleteFunc: func(o any) {
-				if tombstone, is := o.(toolscache.DeletedFinalStateUnknown); is {
-					o = tombstone.Obj
-				}
-				p.touchOwner(o)
-			},
-		})
-		if err != nil {
-			return remove, fmt.Errorf("watching %T: %w", o, err)
-		}
-		removes = append(removes, func() { _ = informer.RemoveEventHandler(registration) })
-		if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-			return remove, nil // the term is over
-		}
-	}
-	return remove, nil
 }

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -36,7 +35,7 @@ func (r *term) gateway(it item, in status.GatewayInput, known bool) verdict {
 	if in.Routes == nil {
 		return r.leave(it, gw)
 	}
-	if in.Provision, known = r.opts.Provisions.State(it.NamespacedName); !known {
+	if in.Provision, known = r.opts.Provisions.State(it.NamespacedName); !known || in.Provision.Generation < gw.Generation {
 		return done // it is marked when that is known
 	}
 	next := status.Gateway(in, gw.Status, r.opts.Now())
@@ -65,7 +64,8 @@ func (r *term) leave(it item, gw *gatewayv1.Gateway) verdict {
 	return r.applyStatus(it, gw, gatewayv1.GatewayStatus{})
 }
 
-// applyStatus applies a status to the object that was read; what is not in it, and was applied before, goes.
+// applyStatus applies a status to the object that was read; what is not in it, and was applied before, goes. An empty one is left
+// out: who applies it owns the field, and would have something to take back for ever.
 func (r *term) applyStatus(it item, read client.Object, next any) verdict {
 	gvk, err := r.resource(it.kind)
 	if err != nil {
@@ -81,8 +81,11 @@ func (r *term) applyStatus(it item, read client.Object, next any) verdict {
 	}
 	// The uid keeps a status from an object that was created anew meanwhile.
 	config := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"name": it.Name, "uid": string(read.GetUID())}, "status": content,
+		"metadata": map[string]any{"name": it.Name, "uid": string(read.GetUID())},
 	}}
+	if len(content) > 0 {
+		config.Object["status"] = content
+	}
 	config.SetNamespace(it.Namespace)
 	config.SetGroupVersionKind(gvk)
 	err = r.opts.Client.Status().Apply(r.ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(StatusManager), client.ForceOwnership)
@@ -96,22 +99,24 @@ func (r *term) applyStatus(it item, read client.Object, next any) verdict {
 	return done
 }
 
-// sameGateway tells whether a status already says all that we say. The order of listeners means nothing.
+// sameGateway tells whether a status already says all that we say. The order of listeners means nothing, and entries of others
+// are theirs. One of ours that has to go went with an edit, and with that our conditions change.
 func sameGateway(old, next gatewayv1.GatewayStatus) bool {
-	byName := func(list []gatewayv1.ListenerStatus) []gatewayv1.ListenerStatus {
-		return slices.SortedFunc(slices.Values(list), func(a, b gatewayv1.ListenerStatus) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	a, b := byName(old.Listeners), byName(next.Listeners)
-	if len(a) != len(b) || !equality.Semantic.DeepEqual(old.Addresses, next.Addresses) {
+	if !equality.Semantic.DeepEqual(old.Addresses, next.Addresses) {
 		return false
 	}
-	for i := range a {
-		if !containsConditions(a[i].Conditions, b[i].Conditions) {
+	for _, ours := range next.Listeners {
+		i := slices.IndexFunc(old.Listeners, func(l gatewayv1.ListenerStatus) bool { return l.Name == ours.Name })
+		if i < 0 || !containsConditions(old.Listeners[i].Conditions, ours.Conditions) {
 			return false
 		}
-		a[i].Conditions, b[i].Conditions = nil, nil
+		said := old.Listeners[i]
+		said.Conditions, ours.Conditions = nil, nil
+		if !equality.Semantic.DeepEqual(said, ours) {
+			return false
+		}
 	}
-	return equality.Semantic.DeepEqual(a, b) && containsConditions(old.Conditions, next.Conditions)
+	return containsConditions(old.Conditions, next.Conditions)
 }
 
 // containsConditions tells whether all of ours are among those of a list, as they are.

@@ -31,7 +31,8 @@ type Engine interface {
 	RouteInputs(ctx context.Context, routes []types.NamespacedName) (map[types.NamespacedName]status.RouteInput, error)
 }
 
-// Provisions tells what became of the objects of managed Gateways. False: that is not known yet, and nothing is written.
+// Provisions tells what became of the objects of managed Gateways. False, or an older generation: that is not known yet, and
+// nothing is written.
 type Provisions interface {
 	State(gateway types.NamespacedName) (status.Provision, bool)
 	ClassState(class string) (status.ClassInput, bool)

@@ -38,6 +38,8 @@ type world struct {
 	mu      sync.Mutex
 	plugins map[model.Key]status.Input
 	targets map[status.TargetKey]status.TargetInput
+	// gateways are those whose status is looked at.
+	gateways map[types.NamespacedName]status.GatewayInput
 }
 
 func (w *world) PluginInputs(_ context.Context, keys []model.Key) (map[model.Key]status.Input, error) {
@@ -70,9 +72,16 @@ func (w *world) TargetInputs(_ context.Context, gateways []types.NamespacedName,
 	return out, nil
 }
 
-// The status of Gateway API's objects has a world of its own (gateway_test.go).
-func (*world) GatewayInputs(context.Context, []types.NamespacedName) (map[types.NamespacedName]status.GatewayInput, error) {
-	return nil, nil
+func (w *world) GatewayInputs(_ context.Context, names []types.NamespacedName) (map[types.NamespacedName]status.GatewayInput, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[types.NamespacedName]status.GatewayInput{}
+	for _, name := range names {
+		if in, ok := w.gateways[name]; ok {
+			out[name] = in
+		}
+	}
+	return out, nil
 }
 
 func (*world) RouteInputs(context.Context, []types.NamespacedName) (map[types.NamespacedName]status.RouteInput, error) {
@@ -125,7 +134,7 @@ func newRig(t *testing.T) *rig {
 	if err := broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, Cluster: c, world: &world{plugins: map[model.Key]status.Input{}, targets: map[status.TargetKey]status.TargetInput{}}}
+	r := &rig{t: t, Cluster: c, world: &world{plugins: map[model.Key]status.Input{}, targets: map[status.TargetKey]status.TargetInput{}, gateways: map[types.NamespacedName]status.GatewayInput{}}}
 	r.opts = Options{
 		Engine: r.world, Client: c.Client(), Reader: informers, Recorder: broadcaster.NewRecorder(scheme, "wasmpoint"),
 		Settle: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond,
@@ -150,7 +159,7 @@ func (r *rig) lead(change func(*Options)) (end func()) {
 
 func TestOnARealAPIServer(t *testing.T) {
 	r := newRig(t)
-	for _, tests := range []map[string]func(*rig){onPlugins, onTargets} {
+	for _, tests := range []map[string]func(*rig){onPlugins, onTargets, onGateways} {
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
 				sub := *r

@@ -16,6 +16,14 @@ const (
 	protocolPROXY = "istio.io/PROXY"
 )
 
+// reserved are the ports that a proxy itself has, and what for.
+var reserved = map[int32]string{15000: "Envoy's admin endpoint", 15021: "where the kubelet asks whether it is ready"}
+
+// Serves tells whether an ingress gateway can have a listener of a protocol on a port, whatever else is wrong with that.
+func Serves(protocol gatewayv1.ProtocolType, port int32) bool {
+	return supported(false, protocol) && reserved[port] == ""
+}
+
 // problem is why a listener is not accepted or a reference does not resolve.
 type problem struct {
 	reason  gatewayv1.ListenerConditionReason
@@ -93,6 +101,9 @@ func unsupported(in Input, spec *gatewayv1.Listener) *problem {
 	}
 	if spec.Port < 1 || spec.Port > 65535 {
 		return &problem{gatewayv1.ListenerReasonPortUnavailable, fmt.Sprintf("port %d is not between 1 and 65535", spec.Port)}
+	}
+	if what := reserved[spec.Port]; what != "" && !in.Waypoint {
+		return &problem{gatewayv1.ListenerReasonPortUnavailable, fmt.Sprintf("port %d of the proxy is %s, use another one", spec.Port, what)}
 	}
 	if h := spec.Hostname; h != nil && *h != "" && !hostnameForm.MatchString(strings.ToLower(string(*h))) {
 		return &problem{gatewayv1.ListenerReasonUnsupportedValue, fmt.Sprintf("hostname %q is not a hostname", *h)}

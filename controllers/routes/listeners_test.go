@@ -25,6 +25,14 @@ func TestListenersAreJudged(t *testing.T) {
 			want: `Accepted=False UnsupportedProtocol: protocol "TCP" is not served, use HTTP or HTTPS`,
 		},
 		{
+			name: "a port that the proxy itself has is refused", listeners: []string{"{name: x, port: 15021, protocol: HTTP}"}, condition: "Accepted",
+			want: "Accepted=False PortUnavailable: port 15021 of the proxy is where the kubelet asks whether it is ready, use another one",
+		},
+		{
+			name: "so is that of its admin endpoint", listeners: []string{"{name: x, port: 15000, protocol: HTTP}"}, condition: "Accepted",
+			want: "Accepted=False PortUnavailable: port 15000 of the proxy is Envoy's admin endpoint, use another one",
+		},
+		{
 			name: "a protocol that is not served conflicts with nothing", listeners: []string{plain, "{name: tcp, port: 80, protocol: TCP}"},
 			valid: true, condition: "Conflicted", want: "Conflicted=False NoConflicts: no other listener claims the same",
 		},

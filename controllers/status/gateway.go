@@ -11,10 +11,14 @@ import (
 
 // Provision is what became of the objects with which a Gateway's proxies run.
 type Provision struct {
+	// Generation is that of the Gateway that was looked at.
+	Generation int64
 	// Managed tells that they are ours to make; otherwise somebody else runs the proxies.
 	Managed bool
 	// Addresses are where the Gateway can be reached now.
 	Addresses []gatewayv1.GatewayStatusAddress
+	// Awaits says why there are no addresses yet, "" that nothing is known of that.
+	Awaits string
 	// Invalid says what is wrong with the parameters, "" nothing. What runs stays as it was then.
 	Invalid string
 	// Trouble says why the objects are not what they should be, "" if they are.
@@ -27,19 +31,25 @@ type GatewayInput struct {
 	Waypoint   bool
 	// Routes is the judged routing; nil: the Gateway is not of a class of ours, and what we said of it goes.
 	Routes *routes.Result
-	// Done tells that a proxy is connected and none refuses its listeners; Message says what is missing.
-	Done      bool
-	Message   string
+	// Done tells that a proxy is connected, and that each has the listeners; Message says what is missing.
+	Done    bool
+	Message string
+	// NoneReady tells that there are Pods, and that none of them takes traffic.
+	NoneReady bool
 	Provision Provision
 }
 
 // Gateway is the status of a Gateway, as far as it is ours to say. previous is what stands there, and gives transition times.
 //
-// The addresses of a waypoint are set when a proxy of it is there first, and stay then: istiod sends traffic to a waypoint as
-// soon as it has an address, and ztunnel goes around one that loses it, and with it around its plugins.
+// The addresses of a waypoint are set when a proxy of it takes traffic first, and stay then: istiod sends traffic to a waypoint
+// as soon as it has an address, and ztunnel goes around one that loses it, and with it around its plugins.
 func Gateway(in GatewayInput, previous gatewayv1.GatewayStatus, now time.Time) gatewayv1.GatewayStatus {
 	p := routes.Programming{Done: in.Done, Message: in.Message, Addresses: in.Provision.Addresses}
 	if in.Waypoint {
+		if len(previous.Addresses) == 0 && in.Done && in.NoneReady {
+			in.Done, in.Message = false, "no Pod of the waypoint is ready yet"
+			p.Done, p.Message = in.Done, in.Message
+		}
 		switch {
 		case len(previous.Addresses) == 0 && !in.Done:
 			p.Addresses = nil
@@ -57,6 +67,8 @@ func Gateway(in GatewayInput, previous gatewayv1.GatewayStatus, now time.Time) g
 			c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(gatewayv1.GatewayReasonNoResources), in.Provision.Trouble
 		case c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) && !in.Provision.Managed:
 			c.Message = "the Gateway has no address, and its proxies are run by somebody else: name its address in spec.addresses"
+		case c.Reason == string(gatewayv1.GatewayReasonAddressNotAssigned) && in.Provision.Awaits != "":
+			c.Message = in.Provision.Awaits
 		case c.Type == string(gatewayv1.GatewayConditionProgrammed) && in.Waypoint && len(p.Addresses) == 0 && !in.Done && in.Message != "":
 			c.Reason, c.Message = string(gatewayv1.GatewayReasonPending), in.Message
 		}

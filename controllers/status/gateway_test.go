@@ -136,3 +136,38 @@ func TestTheFeaturesOfAClassAreSortedAndAWaypointHasNone(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+func TestAWaypointHasNoAddressBeforeAPodOfItIsReadyAndKeepsItAfterwards(t *testing.T) {
+	in := GatewayInput{
+		Generation: 1, Waypoint: true, Routes: meshRouting(), Done: true, NoneReady: true,
+		Provision: Provision{Managed: true, Addresses: addressList("10.0.0.1")},
+	}
+	s := Gateway(in, gatewayv1.GatewayStatus{}, early)
+	if got := one(s.Conditions, gatewayv1.GatewayConditionProgrammed); len(s.Addresses) > 0 || got != "False Pending: no Pod of the waypoint is ready yet (1, 00:00)" {
+		t.Errorf("addresses %v, %s", s.Addresses, got)
+	}
+	in.NoneReady = false
+	s = Gateway(in, s, early)
+	if got := one(s.Conditions, gatewayv1.GatewayConditionProgrammed); len(s.Addresses) != 1 || got != "True Programmed: every connected proxy has the listeners (1, 00:00)" {
+		t.Errorf("addresses %v, %s", s.Addresses, got)
+	}
+	in.NoneReady = true
+	if s = Gateway(in, s, later); len(s.Addresses) != 1 {
+		t.Error("the address is gone with the last ready Pod: ztunnels go around the waypoint")
+	}
+}
+
+func meshRouting() *routes.Result {
+	gw := &gatewayv1.Gateway{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "way", Generation: 1},
+		Spec:       gatewayv1.GatewaySpec{Listeners: []gatewayv1.Listener{{Name: "mesh", Port: 15008, Protocol: "HBONE"}}},
+	}
+	return routes.Compile(routes.Input{Gateway: gw, Waypoint: true}, store.New())
+}
+
+func TestAGatewayWithoutAddressSaysWhatItWaitsFor(t *testing.T) {
+	in := GatewayInput{Generation: 1, Routes: routing(1), Done: true, Provision: Provision{Managed: true, Awaits: "Service x waits"}}
+	if got := one(Gateway(in, gatewayv1.GatewayStatus{}, early).Conditions, gatewayv1.GatewayConditionProgrammed); got != "False AddressNotAssigned: Service x waits (1, 00:00)" {
+		t.Error(got)
+	}
+}

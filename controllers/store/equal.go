@@ -14,7 +14,8 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 )
 
-// Two objects are equal when no rule and no builder can tell them apart: labels, annotations and what the user wrote.
+// Two objects are equal when no rule and no builder can tell them apart: labels, annotations and what the user wrote. Where a
+// status of ours says which generation it speaks of, that counts too: an edit may mean nothing and still want an answer.
 // Status (a Gateway's has one exception), resourceVersion and managedFields stay out, so that a write of our own status changes nothing (Istio once
 // pushed the whole cluster for that: facts, section 8.1).
 
@@ -32,7 +33,7 @@ func samePolicy(a, b *model.MeshPolicy) bool { return reflect.DeepEqual(a, b) }
 
 // sameGateway looks at one thing in the status: whether there is an address, without which nobody sends a waypoint anything.
 func sameGateway(a, b *gatewayv1.Gateway) bool {
-	return len(a.Status.Addresses) > 0 == (len(b.Status.Addresses) > 0) && sameMeta(&a.ObjectMeta, &b.ObjectMeta) && sameSpec(&a.Spec, &b.Spec)
+	return a.Generation == b.Generation && len(a.Status.Addresses) > 0 == (len(b.Status.Addresses) > 0) && sameMeta(&a.ObjectMeta, &b.ObjectMeta) && sameSpec(&a.Spec, &b.Spec)
 }
 
 func sameClass(a, b *gatewayv1.GatewayClass) bool {
@@ -41,7 +42,7 @@ func sameClass(a, b *gatewayv1.GatewayClass) bool {
 
 // sameRoute looks at age too, because Gateway API breaks ties between routes with it.
 func sameRoute(a, b *gatewayv1.HTTPRoute) bool {
-	return sameMeta(&a.ObjectMeta, &b.ObjectMeta) && a.CreationTimestamp.Equal(&b.CreationTimestamp) &&
+	return a.Generation == b.Generation && sameMeta(&a.ObjectMeta, &b.ObjectMeta) && a.CreationTimestamp.Equal(&b.CreationTimestamp) &&
 		sameSpec(&a.Spec, &b.Spec)
 }
 

@@ -50,6 +50,9 @@ type Proxy struct {
 	Refused map[string]Refusal `json:"refused,omitempty"`
 	// RefusedTypes holds, by type URL, why this proxy refused the last response of a type other than slots.
 	RefusedTypes map[string]Refusal `json:"refusedTypes,omitempty"`
+	// Listeners holds, by name, the version in which the proxy has a listener of its gateway's own; those of Services at a
+	// waypoint are left out.
+	Listeners map[string]string `json:"listeners,omitempty"`
 	// LastRefusal is the latest NACK of any type.
 	LastRefusal *Refusal `json:"lastRefusal,omitempty"`
 }
@@ -105,7 +108,7 @@ func (r *Registry) Connect(id string, gateway types.NamespacedName, envoy string
 func (r *Registry) connect(id string, gateway types.NamespacedName, envoy string, now time.Time, part bool) *Handle {
 	p := &Proxy{
 		ID: id, Gateway: gateway, Part: part, Envoy: envoy, Connected: now,
-		Slots: map[string]Slot{}, Refused: map[string]Refusal{}, RefusedTypes: map[string]Refusal{},
+		Slots: map[string]Slot{}, Refused: map[string]Refusal{}, RefusedTypes: map[string]Refusal{}, Listeners: map[string]string{},
 	}
 	h := &Handle{registry: r, proxy: p}
 	h.change(Change{}, func(*Proxy) {
@@ -212,6 +215,22 @@ func (h *Handle) stands(refusals map[string]Refusal, of string) bool {
 	return stands
 }
 
+// SetListeners records the versions in which the proxy has listeners from now on; "" means that it has one no more.
+func (h *Handle) SetListeners(versions map[string]string) {
+	if len(versions) == 0 {
+		return
+	}
+	h.change(Change{}, func(p *Proxy) {
+		for name, version := range versions {
+			if version == "" {
+				delete(p.Listeners, name)
+			} else {
+				p.Listeners[name] = version
+			}
+		}
+	})
+}
+
 // Nack records a refusal that belongs to no variant.
 func (h *Handle) Nack(text string, now time.Time) {
 	h.change(Change{}, func(p *Proxy) { p.LastRefusal = &Refusal{Text: text, At: now} })
@@ -266,6 +285,7 @@ func (r *Registry) Proxies(gateway types.NamespacedName) []Proxy {
 	for p := range r.proxies[gateway] {
 		c := *p
 		c.Slots, c.Refused, c.RefusedTypes = maps.Clone(p.Slots), maps.Clone(p.Refused), maps.Clone(p.RefusedTypes)
+		c.Listeners = maps.Clone(p.Listeners)
 		out = append(out, c)
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })

@@ -62,6 +62,12 @@ func place(s model.Scope) []string {
 // Listener is the listener of a scope: a port of an ingress gateway, or a Service's port at a waypoint.
 func Listener(s model.Scope) string { return join(append([]string{"listener"}, place(s)...)...) }
 
+// IsServiceListener tells whether a listener is that of a Service's port at a waypoint, and not its gateway's own.
+func IsServiceListener(name string) bool {
+	rest, is := strings.CutPrefix(name, Prefix+"/listener/")
+	return is && strings.Count(rest, "/") > len(place(model.Scope{}))-1
+}
+
 // ProxyListener is the listener of a waypoint that takes connections with the PROXY protocol from ztunnel.
 func ProxyListener(gw types.NamespacedName) string { return join("proxy", gw.Namespace, gw.Name) }
 

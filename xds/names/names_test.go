@@ -95,3 +95,16 @@ func TestANameThatIsNoSlotIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAListenerOfAServiceAtAWaypointIsToldFromThoseOfTheGateway(t *testing.T) {
+	for _, s := range scopes() {
+		if got := IsServiceListener(Listener(s)); got != !s.Service.IsZero() {
+			t.Errorf("%q is a Service's: %t", Listener(s), got)
+		}
+		for _, name := range []string{ProxyListener(s.Gateway), PrefetchListener(s.Gateway)} {
+			if IsServiceListener(name) {
+				t.Errorf("%q is said to be a Service's", name)
+			}
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
 // The type URLs of a managed proxy's own resources.
@@ -72,6 +74,9 @@ func (t *typeTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 	}
 	for name, version := range r.InitialResourceVersions {
 		st.sent[name] = version
+	}
+	if r.TypeUrl == TypeListener {
+		t.took(r.InitialResourceVersions)
 	}
 	for _, n := range r.ResourceNamesSubscribe {
 		if n == "*" {
@@ -176,6 +181,30 @@ func (t *typeTable) sendType(url string, st *typeState, now time.Time) error {
 	})
 }
 
+// versionsOf are the versions of what a response brought, and "" for what it took away.
+func versionsOf(out []*discoveryv3.Resource, removed []string) map[string]string {
+	versions := map[string]string{}
+	for _, name := range removed {
+		versions[name] = ""
+	}
+	for _, r := range out {
+		versions[r.Name] = r.Version
+	}
+	return versions
+}
+
+// took tells the registry which listeners the proxy has. Those of Services at a waypoint come and go with the Services, and say
+// nothing of the gateway.
+func (t *typeTable) took(versions map[string]string) {
+	own := map[string]string{}
+	for name, version := range versions {
+		if !names.IsServiceListener(name) {
+			own[name] = version
+		}
+	}
+	t.s.proxy.SetListeners(own)
+}
+
 // warm notes the clusters of a response that Envoy keeps back until it has their endpoints, and sends those again for a
 // cluster that it knew: it asks for them once per name only, not for each new form of the cluster.
 func (t *typeTable) warm(clusters []*discoveryv3.Resource, now time.Time) {
@@ -200,6 +229,9 @@ func (t *typeTable) answered(url string, st *typeState, out []*discoveryv3.Resou
 	t.s.proxy.RefuseType(url, nack, now)
 	if nack == "" {
 		st.refusals, st.refusal = 0, ""
+		if url == TypeListener {
+			t.took(versionsOf(out, removed))
+		}
 		return
 	}
 	if nack != st.refusal { // once, and not for each try
