@@ -63,9 +63,12 @@ func (w *World) MustRefuse(p *Proxy, reason string, start func(), parts ...strin
 	before := w.Metric(metric)
 	start()
 	w.MustTell(append([]string{"proxy refused"}, parts...)...)
-	if now := w.Metric(metric); now <= before {
-		w.t.Errorf("%s was %v, and is %v after a refusal", metric, before, now)
-	}
+	w.Eventually("the refusal is counted", func() string {
+		if now := w.Metric(metric); now <= before {
+			return fmt.Sprintf("%s was %v, and is %v", metric, before, now)
+		}
+		return ""
+	})
 	if config := p.Config(); strings.Contains(config, names.Prefix+"/listener/") {
 		w.t.Errorf("proxy %s was refused, and has listeners: %s", p.Name, config)
 	}

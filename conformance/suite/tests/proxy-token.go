@@ -20,12 +20,12 @@ func init() {
 		Features:    []features.FeatureName{suite.AttachToGateway, suite.ProxyIdentity},
 		Manifests:   []string{"proxy-token.yaml"},
 		Test: func(_ *testing.T, w *suite.World) {
-			p := w.PodOf("tokens")
+			p, past := w.PodOf("tokens"), time.Now().Add(-time.Minute)
 			show := func(token string) func() { return func() { p.StartWith(suite.Shows{Token: token}) } }
-			w.MustRefuse(p, "NoCredentials", show(""), p.Name, "Unauthenticated", "the proxy shows neither a token nor a certificate")
-			w.MustRefuse(p, "BadToken", show(p.Token("example.com/other")), p.Name, "Unauthenticated", "example.com/other", "not "+bootstrap.TokenAudience)
-			w.MustRefuse(p, "BadToken", show(forged(p, time.Now().Add(time.Hour))), p.Name, "Unauthenticated", "the API server refuses the token")
-			w.MustRefuse(p, "BadToken", show(forged(p, time.Now().Add(-time.Minute))), p.Name, "Unauthenticated", "the token expired at ")
+			w.MustRefuse(p, "NoCredentials", show(""), "Unauthenticated", "the proxy shows neither a token nor a certificate")
+			w.MustRefuse(p, "BadToken", show(p.Token("example.com/"+w.Namespace)), "Unauthenticated", "example.com/"+w.Namespace, "not "+bootstrap.TokenAudience)
+			w.MustRefuse(p, "BadToken", show(forged(p, time.Now().Add(time.Hour))), "Unauthenticated", "the API server refuses the token")
+			w.MustRefuse(p, "BadToken", show(forged(p, past)), "Unauthenticated", "the token expired at "+past.UTC().Format(time.RFC3339))
 			p.Start()
 			w.MustAnswer(suite.Request{Address: w.Gateway("tokens", 80)}, suite.Want{Status: 404}) // there is no route
 		},
