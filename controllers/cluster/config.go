@@ -177,24 +177,10 @@ var hostEnv = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\*?|\*)$`)
 
 // Complete fills in what depends on the environment, and checks everything; the error names the field.
 func (c *Config) Complete(env func(string) string, hostname func() (string, error)) error {
-	if c.Namespace == "" {
-		if c.Namespace = env("POD_NAMESPACE"); c.Namespace == "" {
-			c.Namespace = "wasmpoint-system"
-		}
-	}
-	if c.Replica == "" {
-		if c.Replica = env("POD_NAME"); c.Replica == "" {
-			host, err := hostname()
-			if err != nil {
-				return fmt.Errorf("replica: %w; name this replica", err)
-			}
-			c.Replica = host
-		}
-	}
-	if err := c.checkAddresses(); err != nil {
+	if err := c.completeNames(env, hostname); err != nil {
 		return err
 	}
-	if err := c.keepPlainTextHere(); err != nil {
+	if err := c.checkAddresses(); err != nil {
 		return err
 	}
 	if err := c.Provisioning.complete(c); err != nil {
@@ -238,6 +224,25 @@ func (p Proxies) check() error {
 	return nil
 }
 
+// completeNames says who this replica is.
+func (c *Config) completeNames(env func(string) string, hostname func() (string, error)) error {
+	if c.Namespace == "" {
+		if c.Namespace = env("POD_NAMESPACE"); c.Namespace == "" {
+			c.Namespace = "wasmpoint-system"
+		}
+	}
+	if c.Replica == "" {
+		if c.Replica = env("POD_NAME"); c.Replica == "" {
+			host, err := hostname()
+			if err != nil {
+				return fmt.Errorf("replica: %w; name this replica", err)
+			}
+			c.Replica = host
+		}
+	}
+	return nil
+}
+
 // checkAddresses checks where this replica listens, and where the others do.
 func (c *Config) checkAddresses() error {
 	for field, address := range map[string]string{
@@ -256,7 +261,7 @@ func (c *Config) checkAddresses() error {
 			return fmt.Errorf("peers.static %q: give HOST:PORT", p)
 		}
 	}
-	return nil
+	return c.keepPlainTextHere()
 }
 
 // keepPlainTextHere keeps what is not served over TLS on loopback: tokens of proxies, and modules of all tenants, are in it.
