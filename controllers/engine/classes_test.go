@@ -13,6 +13,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 // large is a class of waypoints by another name than ours, with a Gateway of it, and a Service behind that.
@@ -82,7 +83,7 @@ func TestAfterARestartWhatWasProvisionedSaysThatAClassWasOurs(t *testing.T) {
 	before := newWorld(t)
 	class, _, rest := large(extv1.ControllerName)
 	way := rest[0].(*gatewayv1.Gateway)
-	facts := provision.Facts{Image: "envoy", XDS: "wasmpoint:15010", Modules: "wasmpoint:15011"}
+	facts := provision.Facts{Image: "envoy", XDS: "wasmpoint:15010", Modules: "wasmpoint:15011", TLS: &bootstrap.TLS{CAFile: "/ca.crt", Name: "wasmpoint"}}
 	objects, err := provision.Objects(provision.Input{Gateway: way, Waypoint: true, Facts: facts})
 	if err != nil {
 		t.Fatal(err)

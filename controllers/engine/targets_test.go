@@ -33,7 +33,7 @@ func TestAServiceSaysWhetherTheMeshTakesItsTrafficToItsWaypoint(t *testing.T) {
 		"no label":                         {service("default", "web", nil, port("http", 80)), "nothing"},
 		"an empty label":                   {labelled("", asIs), extv1.ReasonWaypointNotFound},
 		"opted out":                        {labelled("none", asIs), "nothing"},
-		"the Service of a waypoint itself": {labelled("way", func(s *corev1.Service) { s.Labels[extv1.LabelGatewayManaged] = "wasmpoint.dev-controller" }), "nothing"},
+		"the Service of a waypoint itself": {labelled("way", func(s *corev1.Service) { s.Labels[extv1.LabelGatewayManaged] = "istio.io-mesh-controller" }), "nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -22,6 +22,7 @@ import (
 	"github.com/wasmpoint/wasmpoint/conformance/testbed"
 	"github.com/wasmpoint/wasmpoint/controllers/provision"
 	"github.com/wasmpoint/wasmpoint/controllers/status"
+	"github.com/wasmpoint/wasmpoint/xds/bootstrap"
 )
 
 // rig is a Provisioner without its queue, on an API server in memory: a test looks at a Gateway itself. What needs a real one
@@ -75,7 +76,7 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 	r.Provisioner = New(Options{
 		Cache: reader{Client: r.Client}, Client: r.Client, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 		Facts: func() provision.Facts {
-			return provision.Facts{Image: "envoy", XDS: "wasmpoint:15010", Modules: "wasmpoint:15011"}
+			return provision.Facts{Image: "envoy", XDS: "wasmpoint:15010", Modules: "wasmpoint:15011", TLS: &bootstrap.TLS{CAFile: "/ca.crt", Name: "wasmpoint"}}
 		},
 		Changed: func(types.NamespacedName) {}, ClassChanged: func(string) {},
 	})
