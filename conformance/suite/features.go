@@ -27,6 +27,8 @@ const (
 	AttachByGatewayClass features.FeatureName = "attach-by-gatewayclass"
 	// ExternalProxies: proxies that somebody else programs.
 	ExternalProxies features.FeatureName = "external-proxies"
+	// ClientIdentity: plugins at a waypoint know who the client is.
+	ClientIdentity features.FeatureName = "client-identity"
 	// FailOpen: failStrategy FAIL_OPEN.
 	FailOpen features.FeatureName = "fail-open"
 	// HTTPRoutes: plugins together with HTTPRoutes.
@@ -82,8 +84,8 @@ var Profiles = []Profile{
 		Name: "WASMPOINT-WAYPOINT",
 		Core: []features.FeatureName{AttachToWaypoint, AttachToService, Ordering, StatusAncestors, FailClose},
 		Extended: []features.FeatureName{
-			AttachByGatewayClass, FailOpen, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest, NetworkPlugins, Provisioning,
-			ProxyIdentity, TargetConditions, Tenants, WaypointBinding,
+			AttachByGatewayClass, ClientIdentity, FailOpen, LastGood, Lua, MatchMode, MatchPorts, ModuleDigest, NetworkPlugins,
+			Provisioning, ProxyIdentity, TargetConditions, Tenants, WaypointBinding,
 		},
 	},
 }

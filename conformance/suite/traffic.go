@@ -40,8 +40,8 @@ type Answer struct {
 	OnResponse string
 	// Backend is the HOST:PORT at which the backend got the request.
 	Backend string
-	// Lua is the request header x-lua as the backend saw it.
-	Lua string
+	// Lua and Property are the request headers x-lua and x-property as the backend saw them.
+	Lua, Property string
 	// Body is set when the backend did not answer; Certificate is the common name of the server's certificate.
 	Body, Certificate string
 }
@@ -88,6 +88,7 @@ func sendFor(r Request, transport *http.Transport, limit time.Duration) (a Answe
 	var seen echo.Answer
 	if response.StatusCode == http.StatusOK && json.Unmarshal(raw, &seen) == nil {
 		a.Plugins, a.Lua, a.Backend, a.Body = seen.Headers.Get("x-plugins"), seen.Headers.Get("x-lua"), seen.Backend, ""
+		a.Property = seen.Headers.Get("x-property")
 	}
 	return a, nil
 }

@@ -49,15 +49,15 @@ func (w *World) captured(target string) captured {
 	return captured{kind, w.of(named(name))}
 }
 
-// clientIdentity is what ztunnel says of all clients of the suite.
-const clientIdentity = "spiffe://cluster.local/ns/clients/sa/client"
+// ClientID is what ztunnel says of all clients of the suite.
+const ClientID = "spiffe://cluster.local/ns/clients/sa/client"
 
 // identityTLV is the type under which ztunnel passes the client's identity (PROXY_PROTOCOL_AUTHORITY_TLV of istio/ztunnel).
 const identityTLV = 0xd0
 
 // proxyHeader is version 2 of the PROXY protocol for TCP over IPv4: "PROXY", the addresses, and the client's identity.
 func proxyHeader(source, destination netip.AddrPort) []byte {
-	const addresses, tlv = 12, 3 + len(clientIdentity)
+	const addresses, tlv = 12, 3 + len(ClientID)
 	out := []byte("\r\n\r\n\x00\r\nQUIT\n\x21\x11")
 	out = binary.BigEndian.AppendUint16(out, uint16(addresses+tlv))
 	for _, a := range []netip.AddrPort{source, destination} {
@@ -66,6 +66,6 @@ func proxyHeader(source, destination netip.AddrPort) []byte {
 	}
 	out = binary.BigEndian.AppendUint16(out, source.Port())
 	out = binary.BigEndian.AppendUint16(out, destination.Port())
-	out = binary.BigEndian.AppendUint16(append(out, identityTLV), uint16(len(clientIdentity)))
-	return append(out, clientIdentity...)
+	out = binary.BigEndian.AppendUint16(append(out, identityTLV), uint16(len(ClientID)))
+	return append(out, ClientID...)
 }

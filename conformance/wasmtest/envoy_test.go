@@ -95,6 +95,23 @@ func TestMarkersShowTheOrderOnRequestsAndResponses(t *testing.T) {
 	}
 }
 
+func TestAMarkerShowsAPropertyIfThereIsOne(t *testing.T) {
+	marker := wasmtest.Marker(t)
+	seen := make(chan http.Header, 1)
+	for property, want := range map[string]string{"request/path": "/x", "filter_state/nothing": "", "": ""} {
+		_, addr := httpProxy(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header },
+			filter(t, "http", "one", marker, fmt.Sprintf(`{"name":"one","property":%q}`, property)))
+		ready(t, addr)
+		if status, _, err := testbed.Get(http.DefaultClient, "http://"+addr+"/x"); err != nil || status != 200 {
+			t.Fatalf("status %d, error %v", status, err)
+		}
+		header := <-seen
+		if got := strings.Join(header.Values("x-property"), ","); got != want || header.Get("x-plugins") != "one" {
+			t.Errorf("%q: got %v, want %q", property, header, want)
+		}
+	}
+}
+
 func TestATrapFailsTheRequest(t *testing.T) {
 	_, addr := httpProxy(t, func(http.ResponseWriter, *http.Request) {}, filter(t, "http", "one", wasmtest.Marker(t), `{"trap":true}`))
 	ready(t, addr)
@@ -161,7 +178,8 @@ func TestTCPMarksTheFirstBytesAndLetsTheServerSpeakFirst(t *testing.T) {
 	_, addr := proxy(t, func(cluster string) string {
 		return strings.Join([]string{
 			filter(t, "network", "a", module, `{"name":"a"}`),
-			filter(t, "network", "b", module, `{"name":"b","upstream":true}`),
+			filter(t, "network", "b", module, `{"name":"b","upstream":true,"property":"source/nothing"}`),
+			filter(t, "network", "c", module, `{"name":"c","property":"destination/address"}`),
 			fmt.Sprintf(`{"name":"tcp","typed_config":{"@type":"type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy","stat_prefix":"t","cluster":%q}}`, cluster),
 		}, ",")
 	}, l.Addr().String())
@@ -176,7 +194,7 @@ func TestTCPMarksTheFirstBytesAndLetsTheServerSpeakFirst(t *testing.T) {
 	}
 	lines := bufio.NewReader(conn)
 	for _, step := range []struct{ send, want string }{
-		{"", "[b]220 hello\n"}, {"first\n", "[a][b]first\n"}, {"[second]\n", "[second]\n"},
+		{"", "[b]220 hello\n"}, {"first\n", "[a][b][c:" + addr + "]first\n"}, {"[second]\n", "[second]\n"},
 	} {
 		if _, err := io.WriteString(conn, step.send); err != nil {
 			t.Fatal(err)

@@ -83,7 +83,7 @@ func (e *Engine) rebuildGateway(name types.NamespacedName) {
 		}, upstreams{e}))
 		return
 	}
-	e.setUnit(name, state, model.Scope{}, dataplane.Waypoint(name, addresses, dataplane.ProxyPort))
+	e.setUnit(name, state, model.Scope{}, dataplane.Waypoint(name, addresses, dataplane.ProxyPort, e.network.Bind()))
 	if isNew {
 		for place := range e.tracker.Places(name) {
 			e.rebuildPlace(place.Scope)
@@ -123,19 +123,28 @@ func (e *Engine) rebuildPlace(scope model.Scope) {
 	if state == nil || scope.Service.IsZero() {
 		return
 	}
+	built := map[model.Scope][]dataplane.Resource{}
 	for due := []model.Scope{scope}; len(due) > 0; due = due[1:] {
-		due = append(due, e.buildPlace(due[0], state)...)
+		list, others := e.buildPlace(due[0], state)
+		built[due[0]] = list
+		due = append(due, others...)
+	}
+	// What leads to an address has the address's name: the place that lost it must let it go before the other takes it.
+	for s := range built {
+		e.setUnit(scope.Gateway, state, s, nil)
+	}
+	for s, list := range built {
+		e.setUnit(scope.Gateway, state, s, list)
 	}
 }
 
 // buildPlace builds one place, and tells which others won or lost an address by that.
-func (e *Engine) buildPlace(scope model.Scope, state *gatewayState) (others []model.Scope) {
+func (e *Engine) buildPlace(scope model.Scope, state *gatewayState) (list []dataplane.Resource, others []model.Scope) {
 	_, exists := e.places[scope]
 	d := e.destination(scope.Service, scope.Port)
 	if !exists || d == nil {
 		_, others = state.claims.set(scope, nil)
-		e.setUnit(scope.Gateway, state, scope, nil)
-		return others
+		return nil, others
 	}
 	port := e.network.Port(scope.Port)
 	var wanted []netip.AddrPort
@@ -147,10 +156,9 @@ func (e *Engine) buildPlace(scope model.Scope, state *gatewayState) (others []mo
 	for _, a := range own {
 		addresses = append(addresses, a.Addr())
 	}
-	e.setUnit(scope.Gateway, state, scope, dataplane.WaypointService(dataplane.ServiceInput{
+	return dataplane.WaypointService(dataplane.ServiceInput{
 		Scope: scope, Addresses: addresses, Bind: e.network.Bind(), ListenPort: port, Destination: *d,
-	}))
-	return others
+	}), others
 }
 
 func (e *Engine) dropGateway(name types.NamespacedName) {

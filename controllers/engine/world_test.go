@@ -242,12 +242,18 @@ func (m *memory) Save(good map[model.Key][]*build.Variant) error {
 	return nil
 }
 
-// fakeNetwork gives everything an address made of its name and of a number that moves it.
+// fakeNetwork gives everything an address made of its name and of a number that moves it; with 255 it has none, with shared
+// the one that all have that want it.
 type fakeNetwork map[store.Ref]byte
+
+const shared = 254
 
 func (n fakeNetwork) address(r store.Ref) []netip.Addr {
 	if n[r] == 255 {
 		return nil
+	}
+	if n[r] == shared {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 255, 255, shared})}
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(r.String()))
@@ -264,7 +270,7 @@ func (n fakeNetwork) Service(s model.ServiceKey) []netip.Addr {
 }
 
 func (fakeNetwork) Port(p int32) uint32 { return uint32(p) }
-func (fakeNetwork) Bind() bool          { return true }
+func (fakeNetwork) Bind() bool          { return false }
 
 // plugin makes an AUTHN plugin of namespace default.
 func plugin(name, url string, generation int64, targets ...model.TargetRef) *model.Plugin {

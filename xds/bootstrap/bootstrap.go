@@ -17,6 +17,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
+	internalv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/bootstrap/internal_listener/v3"
 	upstreamsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -119,6 +120,10 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 	for k, v := range c.Metadata {
 		metadata[k] = structpb.NewStringValue(v)
 	}
+	internal, err := anypb.New(&internalv3.InternalListener{})
+	if err != nil {
+		return nil, fmt.Errorf("bootstrap: %w", err)
+	}
 	ads := func() *corev3.ConfigSource {
 		s := &corev3.ConfigSource{
 			ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
@@ -144,6 +149,10 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 		Admin:           &bootstrapv3.Admin{Address: admin},
 		StatsConfig:     leanStats(),
 		StaticResources: static,
+		// Listeners within the proxy: a waypoint hands connections over to them.
+		BootstrapExtensions: []*corev3.TypedExtensionConfig{{Name: "envoy.bootstrap.internal_listener", TypedConfig: internal}},
+		// A waypoint has many clusters without traffic, and their statistics are most of what they cost.
+		DeferredStatOptions: &bootstrapv3.Bootstrap_DeferredStatOptions{EnableDeferredCreationStats: true},
 		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{
 			LdsConfig: ads(), CdsConfig: ads(),
 			AdsConfig: &corev3.ApiConfigSource{
@@ -160,6 +169,9 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 			Name: "static",
 			LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
 				"re2.max_program_size.error_level": structpb.NewNumberValue(maxRegex),
+				// Otherwise (since Envoy 1.40) every end of a connection within the proxy counts as a reset, which is passed on at
+				// once: a client that says "Connection: close" to a waypoint loses the answer.
+				"envoy.reloadable_features.enable_send_rst_on_user_space_socket": structpb.NewBoolValue(false),
 			}}},
 		}}},
 	}, nil

@@ -41,6 +41,19 @@ func TestABootstrapTellsWhoTheProxyIsAndWhereItsControllerIs(t *testing.T) {
 	}
 }
 
+func TestAProxyMayHaveListenersWithinAndCountsOnlyWhatIsUsed(t *testing.T) {
+	m, err := Message(good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.BootstrapExtensions) != 1 || m.BootstrapExtensions[0].TypedConfig.MessageName() != "envoy.extensions.bootstrap.internal_listener.v3.InternalListener" {
+		t.Errorf("got %v; waypoints hand connections over to listeners within", m.BootstrapExtensions)
+	}
+	if !m.GetDeferredStatOptions().GetEnableDeferredCreationStats() {
+		t.Error("statistics are made for clusters without traffic")
+	}
+}
+
 func TestEqualConfigurationsGiveEqualBytes(t *testing.T) {
 	first, err := JSON(good())
 	if err != nil {

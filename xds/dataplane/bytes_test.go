@@ -82,7 +82,7 @@ func TestAWaypointNeverReadsFromAConnectionBeforeItsFilters(t *testing.T) {
 			Destination: Destination{Service: scopeOf("s", 80).Service, Port: 80, Protocol: p},
 		}
 		for _, r := range WaypointService(in) {
-			if l, ok := r.Message.(*listenerv3.Listener); ok && (len(l.ListenerFilters) != 0 || l.GetBindToPort().GetValue() || l.BindToPort == nil) {
+			if l, ok := r.Message.(*listenerv3.Listener); ok && (len(l.ListenerFilters) != 1 || l.ListenerFilters[0].Name != originalDstName || l.GetInternalListener() == nil) {
 				t.Errorf("%s: got %v", p, l)
 			}
 		}

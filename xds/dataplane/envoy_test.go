@@ -90,11 +90,13 @@ func startEnvoy(t *testing.T, resources []Resource) (admin string) {
 	t.Helper()
 	hub := cache.NewHub()
 	hub.Group(gateway).Apply(changeOf(t, resources))
-	return startEnvoyOf(t, hub, resources)
+	admin, _ = startEnvoyOf(t, hub, resources)
+	return admin
 }
 
-// startEnvoyOf is startEnvoy for a hub that may change afterwards.
-func startEnvoyOf(t *testing.T, hub *cache.Hub, resources []Resource) (admin string) {
+// startEnvoyOf is startEnvoy for a hub that may change afterwards. disconnect ends the proxy's connection to its controller,
+// which the proxy makes anew.
+func startEnvoyOf(t *testing.T, hub *cache.Hub, resources []Resource) (admin string, disconnect func()) {
 	t.Helper()
 	binary := testbed.EnvoyPath(t)
 	refused := &refusals{}
@@ -104,14 +106,26 @@ func startEnvoyOf(t *testing.T, hub *cache.Hub, resources []Resource) (admin str
 		ModuleURL: func(string, url.Values) string { return "" },
 		Logger:    slog.New(slog.NewTextHandler(refused, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
-	g := grpc.NewServer()
-	xds.Register(g)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = g.Serve(lis) }()
-	t.Cleanup(g.Stop)
+	var g *grpc.Server
+	serve := func(lis net.Listener) {
+		g = grpc.NewServer()
+		xds.Register(g)
+		t.Cleanup(g.Stop)
+		go func(g *grpc.Server) { _ = g.Serve(lis) }(g)
+	}
+	serve(lis)
+	disconnect = func() {
+		g.Stop()
+		again, err := net.Listen("tcp", lis.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(again)
+	}
 
 	dir := t.TempDir()
 	admin = fmt.Sprintf("127.0.0.1:%d", freePort(t))
@@ -142,7 +156,7 @@ func startEnvoyOf(t *testing.T, hub *cache.Hub, resources []Resource) (admin str
 			t.Fatalf("Envoy refused: %s", why)
 		}
 		if body, err := fetch("http://" + admin + "/ready"); err == nil && strings.Contains(body, "LIVE") && warmed(admin, resources) {
-			return admin
+			return admin, disconnect
 		}
 		if time.Now().After(deadline) {
 			b, _ := os.ReadFile(logs)

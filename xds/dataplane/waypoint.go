@@ -7,7 +7,6 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	proxyprotocolv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/proxy_protocol/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -25,26 +24,22 @@ const ProxyPort = 15088
 const tcpIdle = 24 * time.Hour
 
 // Waypoint gives the resources that every proxy of a waypoint has: the PROXY listener and the prefetch listener. The PROXY
-// listener hands each connection to the listener of the address that the client asked for. One for which there is none waits
-// for it (hold), and is closed in the end; one without PROXY header is closed. Addresses must not be empty; port is ProxyPort
-// but in tests and on shared hosts.
-func Waypoint(gw types.NamespacedName, addresses []netip.Addr, port uint32) []Resource {
-	chains, out := hold(gw, addresses, port)
+// listener hands each connection over to the listener of the address that the client asked for; one for which there is
+// none in time, and one without PROXY header, is closed. Addresses must not be empty; port is ProxyPort but in tests and on
+// shared hosts. bind is ServiceInput.Bind of all Services.
+func Waypoint(gw types.NamespacedName, addresses []netip.Addr, port uint32, bind bool) []Resource {
 	l := &listenerv3.Listener{
 		Name:             names.ProxyListener(gw),
-		UseOriginalDst:   wrapperspb.Bool(true),
 		TrafficDirection: corev3.TrafficDirection_INBOUND,
-		ListenerFilters: []*listenerv3.ListenerFilter{{
-			Name: "envoy.filters.listener.proxy_protocol",
-			ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: wrap(&proxyprotocolv3.ProxyProtocol{
-				// What else the header says goes along with a connection that waits.
-				PassThroughTlvs: &corev3.ProxyProtocolPassThroughTLVs{MatchType: corev3.ProxyProtocolPassThroughTLVs_INCLUDE_ALL},
-			})},
-		}},
-		FilterChains: chains,
+		ListenerFilters:  []*listenerv3.ListenerFilter{proxyProtocol()},
+		FilterChains:     []*listenerv3.FilterChain{{Name: "handover", Filters: handOver()}},
+	}
+	if bind {
+		// Listeners that have addresses are found by Envoy itself.
+		l.UseOriginalDst = wrapperspb.Bool(true)
 	}
 	listenOn(l, addresses, port)
-	return Sort(append(out, Resource{TypeURL: TypeListener, Name: l.Name, Message: l}, Prefetch(gw)))
+	return Sort([]Resource{{TypeURL: TypeListener, Name: l.Name, Message: l}, Prefetch(gw)})
 }
 
 // ServiceInput is one port of a Service or ServiceEntry at a waypoint.
@@ -53,7 +48,7 @@ type ServiceInput struct {
 	// Addresses are the Service's own addresses (cluster IPs). Without one the Service cannot be reached through a waypoint.
 	Addresses []netip.Addr
 	// Bind makes the proxy listen on the addresses itself (standalone, where they are loopback addresses). Otherwise only
-	// the PROXY listener leads there.
+	// the PROXY listener leads there, and says who the client is (PeerPrincipal).
 	Bind bool
 	// ListenPort is the port to listen on; 0 means the Service's.
 	ListenPort uint32
@@ -61,7 +56,7 @@ type ServiceInput struct {
 	Destination Destination
 }
 
-// WaypointService gives the resources of one Service port at a waypoint: its listener, cluster and endpoints. Nothing is
+// WaypointService gives the resources of one Service port at a waypoint: its listener, clusters and endpoints. Nothing is
 // ever read from a connection before it reaches its filters: the servers of some TCP protocols speak first, and waiting
 // for the client would hang them. Without addresses there is nothing to give.
 func WaypointService(in ServiceInput) []Resource {
@@ -73,10 +68,12 @@ func WaypointService(in ServiceInput) []Resource {
 		port = uint32(in.Scope.Port)
 	}
 	l := &listenerv3.Listener{Name: names.Listener(in.Scope), TrafficDirection: corev3.TrafficDirection_INBOUND}
-	if !in.Bind {
-		l.BindToPort = wrapperspb.Bool(false)
+	var out []Resource
+	if in.Bind {
+		listenOn(l, in.Addresses, port)
+	} else {
+		out = takeOver(l, in.Addresses, port)
 	}
-	listenOn(l, in.Addresses, port)
 	if in.Bind && in.Destination.Resolution == ByOriginal {
 		// The address that the client asked for is this very listener: connecting there would never end.
 		in.Destination.Resolution = ByEndpoints
@@ -95,10 +92,11 @@ func WaypointService(in ServiceInput) []Resource {
 		chain.Filters = []*listenerv3.Filter{managerFilter(m)}
 	} else {
 		chain.Name = "tcp"
-		chain.Filters = append(networkSlots(in.Scope), tcpProxy(stats, cluster))
+		chain.Filters = append(networkSlots(in.Scope), tcpFilter(tcpProxy(stats, cluster)))
 	}
 	l.FilterChains = []*listenerv3.FilterChain{chain}
-	return Sort(append(Upstream(&in.Destination), Resource{TypeURL: TypeListener, Name: l.Name, Message: l}))
+	out = append(out, Upstream(&in.Destination)...)
+	return Sort(append(out, Resource{TypeURL: TypeListener, Name: l.Name, Message: l}))
 }
 
 // allTo is the routing table of a waypoint's Service: everything to its own endpoints.
@@ -117,11 +115,15 @@ func allTo(cluster string) *routev3.RouteConfiguration {
 	}
 }
 
-func tcpProxy(stats, cluster string) *listenerv3.Filter {
+func tcpProxy(stats, cluster string) *tcpproxyv3.TcpProxy {
+	return &tcpproxyv3.TcpProxy{
+		StatPrefix: stats, ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: cluster}, IdleTimeout: durationpb.New(tcpIdle),
+	}
+}
+
+func tcpFilter(p *tcpproxyv3.TcpProxy) *listenerv3.Filter {
 	return &listenerv3.Filter{
-		Name: "envoy.filters.network.tcp_proxy",
-		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: wrap(&tcpproxyv3.TcpProxy{
-			StatPrefix: stats, ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: cluster}, IdleTimeout: durationpb.New(tcpIdle),
-		})},
+		Name:       "envoy.filters.network.tcp_proxy",
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: wrap(p)},
 	}
 }

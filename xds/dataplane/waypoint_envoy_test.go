@@ -31,7 +31,7 @@ func through(t *testing.T, port uint32, client, destination string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second)) // one to nowhere waits for most of 10 s
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	from, to := netip.MustParseAddrPort(client), netip.MustParseAddrPort(destination)
 	family := "TCP4"
 	if to.Addr().Is6() {
@@ -59,8 +59,11 @@ func get(t *testing.T, c net.Conn, path, headers string) (*http.Response, string
 	return resp, string(b)
 }
 
-// greeter is a server that speaks first, as MySQL's and SMTP's do.
-func greeter(t *testing.T) string {
+// bigAnswer is more than the buffers on its way hold.
+const bigAnswer = 8 << 20
+
+// serve is a TCP server that leaves its connections to a function.
+func serve(t *testing.T, connection func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,30 +76,42 @@ func greeter(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			_, _ = c.Write([]byte("hello\n"))
-			go func() { _, _ = io.Copy(c, c); _ = c.Close() }()
+			go connection(c)
 		}
 	}()
 	return l.Addr().String()
+}
+
+// greeter is a server that speaks first, as MySQL's and SMTP's do, and then sends back what it gets.
+func greeter(t *testing.T) string {
+	return serve(t, func(c net.Conn) {
+		_, _ = c.Write([]byte("hello\n"))
+		_, _ = io.Copy(c, c)
+		_ = c.Close()
+	})
 }
 
 func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 	w := newWorld(t, "kind: Service\nmetadata: {name: none, namespace: shop}")
 	w.service("web", 80, HTTP, backend(t, "web", nil))
 	w.service("db", 3306, TCP, greeter(t))
+	w.service("dump", 9999, TCP, serve(t, func(c net.Conn) { _, _ = c.Write(make([]byte, bigAnswer)); _ = c.Close() }))
 	w.service("bound", 80, HTTP, backend(t, "bound", nil))
 	w.service("grpc", 80, HTTP2, backend(t, "grpc", h2c))
 	destination := func(name string, port int32) Destination {
 		return *w.Destination(types.NamespacedName{Namespace: gateway.Namespace, Name: name}, port)
 	}
 	proxy, bound, grpc := freePort(t), freePort(t), freePort(t)
-	resources := Waypoint(gateway, []netip.Addr{local}, proxy)
+	resources := Waypoint(gateway, []netip.Addr{local}, proxy, false)
 	resources = append(resources, WaypointService(ServiceInput{
 		Scope: scopeOf("web", 80), Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("fd00::1")},
 		Destination: destination("web", 80),
 	})...)
 	resources = append(resources, WaypointService(ServiceInput{
 		Scope: scopeOf("db", 3306), Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.2")}, Destination: destination("db", 3306),
+	})...)
+	resources = append(resources, WaypointService(ServiceInput{
+		Scope: scopeOf("dump", 9999), Addresses: []netip.Addr{netip.MustParseAddr("10.96.0.3")}, Destination: destination("dump", 9999),
 	})...)
 	resources = append(resources, WaypointService(ServiceInput{
 		Scope: scopeOf("bound", 80), Addresses: []netip.Addr{local}, Bind: true, ListenPort: bound, Destination: destination("bound", 80),
@@ -120,6 +135,31 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the last answer of a connection arrives whole, and then its end", func(t *testing.T) {
+		for range 20 {
+			c := through(t, proxy, "10.0.0.7:1234", "10.96.0.1:80")
+			_, _ = fmt.Fprint(c, "GET /big HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+			r := bufio.NewReader(c)
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(resp.Body); err != nil || len(b) < bigAnswer {
+				t.Fatalf("got %d bytes, %v", len(b), err)
+			}
+			if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+				t.Fatalf("got %d bytes more, %v; want the end of the connection", n, err)
+			}
+		}
+	})
+	t.Run("what a TCP server sends before it ends the connection arrives whole", func(t *testing.T) {
+		for range 20 {
+			c := through(t, proxy, "10.0.0.7:1234", "10.96.0.3:9999")
+			if b, err := io.ReadAll(c); err != nil || len(b) != bigAnswer {
+				t.Fatalf("got %d bytes, %v", len(b), err)
+			}
+		}
+	})
 	t.Run("every address of a Service leads to it", func(t *testing.T) {
 		if resp, _ := get(t, through(t, proxy, "[fd00::7]:1234", "[fd00::1]:80"), "/", ""); resp.Header.Get("backend") != "web" {
 			t.Errorf("got %d", resp.StatusCode)
@@ -137,7 +177,7 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 		"the prefetch listener cannot be reached": "127.0.0.1:1", "the waypoint's own address is refused": fmt.Sprintf("127.0.0.1:%d", proxy),
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // they wait
+			t.Parallel() // each is waited for
 			c := through(t, proxy, "10.0.0.7:1234", destination)
 			_, _ = c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 			if b, err := io.ReadAll(c); len(b) > 0 || isTimeout(err) {
@@ -150,7 +190,7 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 		_, _ = c.Write([]byte("GET / HTTP/1.1\r\nHost: 10.96.0.1\r\n\r\n"))
 		if b, err := io.ReadAll(c); len(b) > 0 || isTimeout(err) {
 			t.Errorf("got %q, %v; want a closed connection", b, err)

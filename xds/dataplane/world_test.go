@@ -148,6 +148,9 @@ func backend(t *testing.T, name string, change func(*http.Server)) string {
 		for _, k := range keys {
 			_, _ = fmt.Fprintf(rw, "%s: %s\n", strings.ToLower(k), strings.Join(r.Header[k], "|"))
 		}
+		if r.URL.Path == "/big" {
+			_, _ = rw.Write(make([]byte, bigAnswer))
+		}
 	}))
 	if change != nil {
 		change(s.Config)

@@ -5,6 +5,7 @@
 package names
 
 import (
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -86,13 +87,11 @@ func Cluster(s model.ServiceKey, port int32, protocol string) string {
 	return join("cluster", s.Kind, s.Namespace, s.Name, number(port), protocol)
 }
 
-// Hold is the cluster by which a waypoint tries a connection again for which there was no listener, after the n-th wait.
-func Hold(gw types.NamespacedName, n int) string {
-	return join("hold", gw.Namespace, gw.Name, strconv.Itoa(n))
-}
+// AddressPrefix and an address and port are the name of the cluster that leads to the listener of that address.
+const AddressPrefix = Prefix + "/address/"
 
-// Silence is a cluster of a waypoint that never answers.
-func Silence(gw types.NamespacedName) string { return join("silence", gw.Namespace, gw.Name) }
+// Address is that cluster for an address: the text after the prefix is the one that Envoy has for the address.
+func Address(a netip.AddrPort) string { return AddressPrefix + a.String() }
 
 // Secret is the SDS resource of a TLS Secret.
 func Secret(s types.NamespacedName) string { return join("secret", s.Namespace, s.Name) }

@@ -82,7 +82,10 @@ func (t *typeTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 		if n == "*" {
 			st.wildcard = true
 		} else {
-			st.names[n] = true
+			// Names beside a wildcard add nothing, and a waypoint asks for the cluster of every address that anybody asked it for.
+			if !st.wildcard {
+				st.names[n] = true
+			}
 			if _, initial := r.InitialResourceVersions[n]; !initial {
 				delete(st.sent, n) // asked again: the proxy dropped what it had
 			}

@@ -14,6 +14,7 @@ IMPORT(proxy_get_current_time_nanoseconds) uint32_t proxy_get_current_time_nanos
 
 typedef struct {
   char version[128];
+  char property[128];
   bool trap;
 } settings;
 
@@ -41,6 +42,7 @@ EXPORT(proxy_on_configure) uint32_t proxy_on_configure(uint32_t id, uint32_t siz
   if (!s) __builtin_trap();
   plugin->own = s;
   copy_text(s->version, sizeof s->version, json_field(json, "version"));
+  copy_text(s->property, sizeof s->property, json_field(json, "property"));
   s->trap = json_true(json, "trap");
   uint64_t slow = json_number(json, "slowStartMillis");
   bool refuse = json_true(json, "refuse");
@@ -72,8 +74,13 @@ static void append_name(uint32_t map, const char *header, const char *name) {
 
 EXPORT(proxy_on_request_headers) uint32_t proxy_on_request_headers(uint32_t id, uint32_t count, uint32_t end) {
   context *stream = find_context(id);
-  if (((settings *)stream->plugin->own)->trap) __builtin_trap();
+  settings *s = stream->plugin->own;
+  if (s->trap) __builtin_trap();
   append_name(MAP_REQUEST_HEADERS, "x-plugins", stream->plugin->name);
+  size_t size = 0;
+  char *value = read_property(s->property, &size);
+  if (size) proxy_replace_header_map_value(MAP_REQUEST_HEADERS, "x-property", 10, value, size);
+  free(value);
   return ACTION_CONTINUE;
 }
 

@@ -138,6 +138,18 @@ static void copy_text(char *to, size_t room, text from) {
   to[n] = 0;
 }
 
+// read_property gives what the proxy knows under a path such as "source/address", which the caller frees; size is 0 if there
+// is nothing.
+static char *read_property(const char *path, size_t *size) {
+  char with_nuls[128], *value = NULL;
+  size_t n = strlen(path);
+  *size = 0;
+  if (!n || n > sizeof with_nuls) return NULL;
+  for (size_t i = 0; i < n; i++) with_nuls[i] = path[i] == '/' ? 0 : path[i];
+  if (proxy_get_property(with_nuls, n, &value, size) != STATUS_OK) *size = 0;
+  return value;
+}
+
 // read_config reads the plugin's configuration (the caller frees its data) and sets the plugin's name: the field name, or
 // else the name that the proxy knows the plugin by.
 static text read_config(context *plugin, uint32_t size) {

@@ -1,5 +1,5 @@
 // tcp is a network plugin that lets everything through and writes "[name]" in front of the first bytes of a connection,
-// behind the marks of the plugins before it.
+// behind the marks of the plugins before it, or "[name:value]" with the value of a property of the connection.
 #include "proxywasm.h"
 
 IMPORT(proxy_set_buffer_bytes)
@@ -8,6 +8,7 @@ uint32_t proxy_set_buffer_bytes(uint32_t type, size_t start, size_t length, cons
 // What a plugin marks, and what a stream has marked.
 typedef struct {
   bool downstream, upstream;
+  char property[128];  // of a plugin
 } directions;
 
 static directions *own(context *c) {
@@ -20,6 +21,7 @@ EXPORT(proxy_on_configure) uint32_t proxy_on_configure(uint32_t id, uint32_t siz
   text json = read_config(plugin, size);
   own(plugin)->downstream = !json_false(json, "downstream");
   own(plugin)->upstream = json_true(json, "upstream");
+  copy_text(own(plugin)->property, sizeof own(plugin)->property, json_field(json, "property"));
   bool refuse = json_true(json, "refuse");
   free((void *)json.data);
   if (refuse) log_text(LOG_CRITICAL, "tcp: refuses its configuration, as it says: ", plugin->name);
@@ -31,23 +33,32 @@ EXPORT(proxy_on_new_connection) uint32_t proxy_on_new_connection(uint32_t id) {
   return ACTION_CONTINUE;
 }
 
-static void mark(uint32_t buffer, const char *name, uint32_t size) {
+static void mark(uint32_t buffer, context *plugin, uint32_t size) {
   char *old = NULL;
-  size_t n = strlen(name), got = 0;
+  size_t n = strlen(plugin->name), got = 0, m = 0;
   if (proxy_get_buffer_bytes(buffer, 0, size, &old, &got) != STATUS_OK) return;
+  char *value = read_property(own(plugin)->property, &m);
   size_t at = 0;
   for (size_t i = 0; i < got && old[at] == '['; i++) {
     if (old[i] == ']') at = i + 1;
     if (at == got) break;
   }
-  char *all = malloc(got + n + 2);
+  char *all = malloc(got + n + m + 3);
   if (!all) __builtin_trap();
   memcpy(all, old, at);
-  all[at] = '[';
-  memcpy(all + at + 1, name, n);
-  all[at + 1 + n] = ']';
-  memcpy(all + at + n + 2, old + at, got - at);
-  proxy_set_buffer_bytes(buffer, 0, got, all, got + n + 2);
+  char *p = all + at;
+  *p++ = '[';
+  memcpy(p, plugin->name, n);
+  p += n;
+  if (m) {
+    *p++ = ':';
+    memcpy(p, value, m);
+    p += m;
+  }
+  *p++ = ']';
+  memcpy(p, old + at, got - at);
+  proxy_set_buffer_bytes(buffer, 0, got, all, (size_t)(p - all) + got - at);
+  free(value);
   free(all);
   free(old);
 }
@@ -57,7 +68,7 @@ EXPORT(proxy_on_downstream_data) uint32_t proxy_on_downstream_data(uint32_t id, 
   directions *done = own(stream);
   if (size && own(stream->plugin)->downstream && !done->downstream) {
     done->downstream = true;
-    mark(BUFFER_DOWNSTREAM, stream->plugin->name, size);
+    mark(BUFFER_DOWNSTREAM, stream->plugin, size);
   }
   return ACTION_CONTINUE;
 }
@@ -67,7 +78,7 @@ EXPORT(proxy_on_upstream_data) uint32_t proxy_on_upstream_data(uint32_t id, uint
   directions *done = own(stream);
   if (size && own(stream->plugin)->upstream && !done->upstream) {
     done->upstream = true;
-    mark(BUFFER_UPSTREAM, stream->plugin->name, size);
+    mark(BUFFER_UPSTREAM, stream->plugin, size);
   }
   return ACTION_CONTINUE;
 }
