@@ -163,6 +163,9 @@ func (n *Node) set() (err error) {
 		relay.Stop()
 		return nil
 	})
+	if err := services.Balance(n.ctx, n.client, n.factory, n.options.Services, n.log); err != nil {
+		return err
+	}
 	if err := n.register(); err != nil {
 		return err
 	}

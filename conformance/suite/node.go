@@ -3,7 +3,9 @@ package suite
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +26,7 @@ import (
 func (s *Suite) startNode(t *testing.T, config *rest.Config) {
 	t.Helper()
 	s.node = node.Start(t, node.Options{
-		Config: config, Images: []node.Image{node.Envoy(t)},
+		Config: config, Images: []node.Image{node.Envoy(t)}, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Services: func(o *corev1.Service) bool {
 			return o.Labels[ext.LabelGatewayName] != "" || o.Namespace == s.systemNamespace() || o.Name == "kubernetes"
 		},

@@ -43,6 +43,9 @@ type Relay struct {
 type front struct {
 	ip    string
 	ports map[int32]*door
+	// taken are ports that could not be listened on; retry tells that they will be tried again.
+	taken map[int32]bool
+	retry bool
 }
 
 // door is one port of it.
@@ -107,7 +110,7 @@ func (r *Relay) sync(key types.NamespacedName) {
 		f = nil
 	}
 	if f == nil {
-		f = &front{ip: service.Spec.ClusterIP, ports: map[int32]*door{}}
+		f = &front{ip: service.Spec.ClusterIP, ports: map[int32]*door{}, taken: map[int32]bool{}}
 		r.running[key] = f
 		if err := netns.AddLocal(f.ip + "/32"); err != nil {
 			r.log.Error("a Service's address cannot be made local", "service", key, "error", err)
@@ -129,8 +132,11 @@ func (r *Relay) sync(key types.NamespacedName) {
 			behind = []string{address}
 		}
 		if err := f.open(p.Port, behind); err != nil {
-			r.log.Error("a Service's port cannot be listened on; it is tried again", "service", key, "port", p.Port, "error", err)
-			time.AfterFunc(again, func() { r.sync(key) })
+			if !f.taken[p.Port] {
+				f.taken[p.Port] = true
+				r.log.Warn("a Service's port cannot be listened on; it is tried again", "service", key, "port", p.Port, "error", err)
+			}
+			r.later(key, f)
 		}
 	}
 	for port, d := range f.ports {
@@ -139,6 +145,20 @@ func (r *Relay) sync(key types.NamespacedName) {
 			delete(f.ports, port)
 		}
 	}
+}
+
+// later looks at a Service once more, and plans that once at a time: each look may fail for several ports.
+func (r *Relay) later(key types.NamespacedName, f *front) {
+	if f.retry {
+		return
+	}
+	f.retry = true
+	time.AfterFunc(again, func() {
+		r.mu.Lock()
+		f.retry = false
+		r.mu.Unlock()
+		r.sync(key)
+	})
 }
 
 // open listens on a port, if nobody does yet, and sets what is behind it.

@@ -87,7 +87,7 @@ func TestAPortThatWasTakenIsListenedOnWhenItIsFree(t *testing.T) {
 	r := &Relay{
 		services: factory.Core().V1().Services().Lister(), slices: factory.Discovery().V1().EndpointSlices().Lister(),
 		chosen: func(*corev1.Service) bool { return true }, log: slog.New(slog.DiscardHandler),
-		running: map[types.NamespacedName]*front{key: {ip: service.Spec.ClusterIP, ports: map[int32]*door{}}}, // its address is local already
+		running: map[types.NamespacedName]*front{key: {ip: service.Spec.ClusterIP, ports: map[int32]*door{}, taken: map[int32]bool{}}}, // its address is local already
 	}
 	factory.Start(t.Context().Done())
 	factory.WaitForCacheSync(t.Context().Done())
