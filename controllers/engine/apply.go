@@ -19,7 +19,6 @@ import (
 func (e *Engine) apply(events []store.Event, moved []store.Ref) {
 	events = e.keepClasses(events)
 	e.dropReplaced(events)
-	e.forbidHostEnv(events)
 	e.supersede(events)
 	changes, err := e.tracker.Apply(events...)
 	if err != nil {
@@ -103,9 +102,7 @@ func (e *Engine) supersede(events []store.Event) {
 		if s := e.plugins[p.Key]; s != nil {
 			before = s.plugin
 		} else if kept := e.keptOf(p); len(kept) > 0 {
-			if before = kept[0].Restore(); before.Wasm != nil && e.forbidden(before.Wasm.Env) >= 0 {
-				before = nil // what was allowed then is not now
-			}
+			before = kept[0].Restore()
 		}
 		events[i].Object = model.Supersede(before, p)
 	}

@@ -68,10 +68,10 @@ func TestAnAddressLeadsToTheServiceThatHasItWhoeverHadItBefore(t *testing.T) {
 		name := strings.Trim(strings.Fields(turn)[0], "+-")
 		var moved []store.Ref
 		var changed []any
-		switch {
-		case turn == "+"+name:
+		switch turn {
+		case "+" + name:
 			there[name], changed = true, []any{web(name)}
-		case turn == "-"+name:
+		case "-" + name:
 			delete(there, name)
 			changed = []any{ref(name)}
 		default:

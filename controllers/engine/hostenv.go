@@ -5,30 +5,30 @@ import (
 	"slices"
 	"strings"
 
+	extv1 "github.com/wasmpoint/wasmpoint/apis/extensions/v1alpha1"
 	"github.com/wasmpoint/wasmpoint/controllers/model"
 	"github.com/wasmpoint/wasmpoint/controllers/store"
+	"github.com/wasmpoint/wasmpoint/modules"
 )
 
-// forbidHostEnv makes plugins invalid that read a variable of the proxies that Options.HostEnv does not allow: as with any other
-// edit that cannot work, the form before stays in force.
-func (e *Engine) forbidHostEnv(events []store.Event) {
-	for i, event := range events {
-		p, is := event.Object.(*model.Plugin)
-		if !is || p.Invalid != "" || p.Wasm == nil {
-			continue
-		}
-		at := e.forbidden(p.Wasm.Env)
-		if at < 0 {
-			continue
-		}
-		field := "spec.vmConfig.env"
-		if p.Kind == string(store.KindTrafficExtension) {
-			field = "spec.wasm.vmConfig.env"
-		}
-		refused := *p
-		refused.Invalid = fmt.Sprintf("%s[%d].name: plugins may not read the variable %q of proxies (%s); give a value, or have it added to hostEnv in the controller's configuration",
-			field, at, p.Wasm.Env[at].Name, e.allowedHostEnv())
-		events[i].Object = &refused
+// hostEnvRefused says why a plugin may not run if it reads a variable of proxies that Options.HostEnv does not allow, else nil. Its
+// last good configuration that reads none goes on, or its fail strategy acts: another list of variables must not open a gateway.
+func (e *Engine) hostEnvRefused(p *model.Plugin) *modules.State {
+	at := e.forbidden(p.Wasm.Env)
+	if at < 0 {
+		return nil
+	}
+	field, allowed := "spec.vmConfig.env", "none may be read"
+	if p.Kind == string(store.KindTrafficExtension) {
+		field = "spec.wasm.vmConfig.env"
+	}
+	if len(e.opts.HostEnv) > 0 {
+		allowed = "allowed: " + strings.Join(e.opts.HostEnv, ", ")
+	}
+	return &modules.State{
+		Reason: extv1.ReasonHostEnvNotAllowed,
+		Err: fmt.Sprintf("%s[%d].name: plugins may not read the variable %q of proxies (%s); give a value, or have it added to hostEnv in the controller's configuration",
+			field, at, p.Wasm.Env[at].Name, allowed),
 	}
 }
 
@@ -42,11 +42,4 @@ func (e *Engine) mayRead(name string) bool {
 		prefix, wide := strings.CutSuffix(allowed, "*")
 		return allowed == name || wide && strings.HasPrefix(name, prefix)
 	})
-}
-
-func (e *Engine) allowedHostEnv() string {
-	if len(e.opts.HostEnv) == 0 {
-		return "none may be read"
-	}
-	return "allowed: " + strings.Join(e.opts.HostEnv, ", ")
 }

@@ -133,6 +133,9 @@ func (e *Engine) source(p *model.Plugin) (modules.Source, *modules.State) {
 	s := modules.Source{
 		URL: p.Wasm.URL, SHA256: p.Wasm.SHA256, PullPolicy: p.Wasm.PullPolicy, BaseDir: p.SourceDir, Generation: p.Generation,
 	}
+	if refused := e.hostEnvRefused(p); refused != nil {
+		return s, refused
+	}
 	if p.Wasm.VerificationKey != "" {
 		return s, &modules.State{
 			Reason: extv1.ReasonVerificationNotSupported,

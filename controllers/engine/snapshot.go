@@ -153,7 +153,7 @@ func (e *Engine) gatewayRow(name types.NamespacedName, f *fleet) status.GatewayR
 	proxies := f.of(name).proxies
 	behind := 0
 	for i := range proxies {
-		if !state.standsIn(&proxies[i]) {
+		if proxies[i].TakesListeners && !state.standsIn(&proxies[i]) {
 			behind++
 		}
 	}

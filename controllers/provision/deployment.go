@@ -116,8 +116,9 @@ func (p *plan) envoyContainer() corev1.Container {
 			// Without a number Envoy starts a worker for each CPU of the node, whatever the Pod's share of them, and each worker
 			// has its own of every plugin's VMs.
 			"--concurrency", strconv.FormatInt(p.concurrency, 10),
-			// Once it drains, every answer says that its connection ends; the listeners stay open to the end.
-			"--drain-strategy", "immediate", "--drain-time-s", strconv.FormatInt(p.drainSeconds+endSeconds, 10),
+			// Once it drains, every answer says that its connection ends; the listeners stay open to the end. The time is also that of
+			// a listener that changes or goes while the proxy goes on: Envoy's default, or long streams would be cut.
+			"--drain-strategy", "immediate", "--drain-time-s", strconv.FormatInt(max(600, p.drainSeconds+endSeconds), 10),
 		},
 		Env: []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"},

@@ -79,7 +79,7 @@ func TestTheProxiesOfAFormerClassStayUntilTheNewOnesServe(t *testing.T) {
 				r.t.Fatal(err)
 			}
 			d.CreationTimestamp = metav1.NewTime(time.Now().Add(-2 * newGrace))
-			if err := r.Client.Update(r.t.Context(), d); err != nil {
+			if err := r.Update(r.t.Context(), d); err != nil {
 				r.t.Fatal(err)
 			}
 		}},
@@ -117,12 +117,12 @@ func TestWhatAnOlderGatewayOfTheNameLeftIsSaidToGo(t *testing.T) {
 	if _, err := r.look("edge"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Client.Delete(t.Context(), gw); err != nil {
+	if err := r.Delete(t.Context(), gw); err != nil {
 		t.Fatal(err)
 	}
 	again := edge()
 	again.UID = "edge-2"
-	if err := r.Client.Create(t.Context(), again); err != nil {
+	if err := r.Create(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
 	if said, err := r.look("edge"); err != nil || said.Trouble != "ServiceAccount shop/edge-wasmpoint is of an older Gateway of this name, and is being removed" {

@@ -106,12 +106,12 @@ func edge() *gatewayv1.Gateway {
 // edit changes a Gateway as its owner does.
 func (r *rig) edit(gw *gatewayv1.Gateway, change func()) {
 	r.t.Helper()
-	if err := r.Client.Get(r.t.Context(), client.ObjectKeyFromObject(gw), gw); err != nil {
+	if err := r.Get(r.t.Context(), client.ObjectKeyFromObject(gw), gw); err != nil {
 		r.t.Fatal(err)
 	}
 	change()
 	gw.Generation++
-	if err := r.Client.Update(r.t.Context(), gw); err != nil {
+	if err := r.Update(r.t.Context(), gw); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -50,6 +50,8 @@ type Proxy struct {
 	Refused map[string]Refusal `json:"refused,omitempty"`
 	// RefusedTypes holds, by type URL, why this proxy refused the last response of a type other than slots.
 	RefusedTypes map[string]Refusal `json:"refusedTypes,omitempty"`
+	// TakesListeners tells that the proxy takes its gateway's clusters and listeners; an external one asks for slots alone.
+	TakesListeners bool `json:"takesListeners,omitempty"`
 	// Listeners holds, by name, the version in which the proxy has a listener of its gateway's own; those of Services at a
 	// waypoint are left out.
 	Listeners map[string]string `json:"listeners,omitempty"`
@@ -214,6 +216,9 @@ func (h *Handle) stands(refusals map[string]Refusal, of string) bool {
 	_, stands := refusals[of]
 	return stands
 }
+
+// SetTakesListeners records that the proxy asked for more than slots.
+func (h *Handle) SetTakesListeners() { h.change(Change{}, func(p *Proxy) { p.TakesListeners = true }) }
 
 // SetListeners records the versions in which the proxy has listeners from now on; "" means that it has one no more.
 func (h *Handle) SetListeners(versions map[string]string) {

@@ -44,6 +44,7 @@ func (c Config) addReady(static *bootstrapv3.Bootstrap_StaticResources, admin *c
 	manager, err := anypb.New(&hcmv3.HttpConnectionManager{
 		StatPrefix: names.ReadyListener, CodecType: hcmv3.HttpConnectionManager_HTTP1,
 		RequestHeadersTimeout: durationpb.New(5 * time.Second),
+		StreamIdleTimeout:     durationpb.New(0), // a drain may hold its answer back for an hour
 		HttpFilters:           append(filters, router),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 			Name:         names.ReadyListener,

@@ -172,6 +172,25 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 			t.Errorf("got %q, %v", line, err)
 		}
 	})
+	t.Run("a WebSocket passes", func(t *testing.T) {
+		c := through(t, proxy, "10.0.0.7:1234", "10.96.0.1:80")
+		_, _ = fmt.Fprint(c, "GET /ws HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		r := bufio.NewReader(c)
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("got %v, %v", resp, err)
+		}
+		_, _ = fmt.Fprint(c, "ping\n")
+		if line, err := r.ReadString('\n'); err != nil || line != "ping\n" {
+			t.Errorf("got %q, %v", line, err)
+		}
+	})
+	onOwnAddresses(t, bound, grpc)
+	refused(t, proxy)
+}
+
+// refused are connections that lead nowhere.
+func refused(t *testing.T, proxy uint32) {
 	for name, destination := range map[string]string{
 		"an unknown address is refused": "10.96.0.9:80", "another port of a known address is refused": "10.96.0.1:81",
 		"the prefetch listener cannot be reached": "127.0.0.1:1", "the waypoint's own address is refused": fmt.Sprintf("127.0.0.1:%d", proxy),
@@ -196,22 +215,13 @@ func TestARealEnvoyServesAsAWaypoint(t *testing.T) {
 			t.Errorf("got %q, %v; want a closed connection", b, err)
 		}
 	})
+}
+
+// onOwnAddresses are Services that listen on addresses of their own (standalone).
+func onOwnAddresses(t *testing.T, bound, grpc uint32) {
 	t.Run("a bound Service answers on its own address", func(t *testing.T) {
 		if got := request(t, bound, "GET", "bound", "/"); got.backend != "bound" {
 			t.Errorf("got %d", got.status)
-		}
-	})
-	t.Run("a WebSocket passes", func(t *testing.T) {
-		c := through(t, proxy, "10.0.0.7:1234", "10.96.0.1:80")
-		_, _ = fmt.Fprint(c, "GET /ws HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		r := bufio.NewReader(c)
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-			t.Fatalf("got %v, %v", resp, err)
-		}
-		_, _ = fmt.Fprint(c, "ping\n")
-		if line, err := r.ReadString('\n'); err != nil || line != "ping\n" {
-			t.Errorf("got %q, %v", line, err)
 		}
 	})
 	t.Run("HTTP/2 without TLS passes with its trailers, as gRPC needs it", func(t *testing.T) {

@@ -1,12 +1,15 @@
 package server
 
 import (
+	"strings"
+
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasmpoint/wasmpoint/xds/cache"
+	"github.com/wasmpoint/wasmpoint/xds/names"
 )
 
 // maxUnknown is how many names a stream may ask for that its Gateway does not have. An honest proxy has many of them for a moment: it
@@ -50,7 +53,8 @@ func (a *asked) take(r *discoveryv3.DeltaDiscoveryRequest) error {
 }
 
 func (a *asked) note(n resourceName) {
-	if n.name == "*" || a.has(n) {
+	// A waypoint asks for the cluster of every address that any client asked it for, and has all clusters without that.
+	if n.name == "*" || n.url == TypeCluster && strings.HasPrefix(n.name, names.AddressPrefix) || a.has(n) {
 		return
 	}
 	if a.unknown == nil {

@@ -38,8 +38,8 @@ const (
 	// name twice: some 350 bytes a slot. A waypoint of 2,000 Services with three ports each has 24,000 slots, so 9 MB.
 	maxRequest = 32 << 20
 	// maxStreams is how many streams a connection may have. A proxy has two, or two for each slot if its slots do not come over
-	// ADS; Envoy opens another connection when it needs more.
-	maxStreams = 200
+	// ADS. Envoy would open another connection for more, maybe to another replica, which would not know the slot of a lane.
+	maxStreams = 4096
 	readBuffer = 4 << 10
 	window     = 1 << 20
 	// idleConnection is how long a connection without a stream stays open.

@@ -104,8 +104,8 @@ func TestAConnectionHasABoundOfStreams(t *testing.T) {
 	if !is {
 		t.Fatalf("the first frame is %v, want settings", frame)
 	}
-	if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 200 {
-		t.Errorf("the connection may have %d streams (told: %v), want 200", n, ok)
+	if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 4096 {
+		t.Errorf("the connection may have %d streams (told: %v), want 4096", n, ok)
 	}
 }
 

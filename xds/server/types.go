@@ -71,6 +71,9 @@ func (t *typeTable) subscribe(r *discoveryv3.DeltaDiscoveryRequest) {
 		// resources to return").
 		st.wildcard = len(r.ResourceNamesSubscribe) == 0
 		st.dirty = true
+		if len(t.types) == 1 { // clusters come first, then listeners
+			t.s.proxy.SetTakesListeners()
+		}
 	}
 	for name, version := range r.InitialResourceVersions {
 		st.sent[name] = version

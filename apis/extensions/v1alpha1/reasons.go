@@ -97,6 +97,9 @@ const (
 	ReasonFetchFailed = "FetchFailed"
 	// ReasonPullDenied is used when the source refused the credentials, or asked for some that the plugin does not have.
 	ReasonPullDenied = "PullDenied"
+	// ReasonHostEnvNotAllowed is used when the plugin reads a variable of proxies (valueFrom HOST) that the operator does not
+	// allow (hostEnv).
+	ReasonHostEnvNotAllowed = "HostEnvNotAllowed"
 	// ReasonPullSecretNotFound is used when imagePullSecret names a Secret that does not exist or is of another type. The
 	// pull is never tried without credentials instead.
 	ReasonPullSecretNotFound = "PullSecretNotFound"
