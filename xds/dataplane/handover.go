@@ -38,8 +38,9 @@ const (
 
 	// waitForAddress is how long a connection to an address without a Service waits for one.
 	waitForAddress = 8 * time.Second
-	// listenerAttempts are the attempts to reach the listener of an address, about 8 s in all.
-	listenerAttempts = 20
+	// listenerAttempts are the attempts to reach the listener of an address, about 8 s in all: each after a random part of 100 ms,
+	// since what is waited for is mostly the rest of one push.
+	listenerAttempts = 160
 )
 
 // proxyProtocol takes the PROXY header off a connection. One without a header is closed.
@@ -69,7 +70,7 @@ func handOver() []*listenerv3.Filter {
 	to.OnDemand = &tcpproxyv3.TcpProxy_OnDemand{OdcdsConfig: ads(), Timeout: durationpb.New(waitForAddress)}
 	// Connecting fails as long as the listener is not open.
 	to.MaxConnectAttempts = wrapperspb.UInt32(listenerAttempts)
-	to.BackoffOptions = &corev3.BackoffStrategy{BaseInterval: durationpb.New(50 * time.Millisecond), MaxInterval: durationpb.New(time.Second)}
+	to.BackoffOptions = &corev3.BackoffStrategy{BaseInterval: durationpb.New(25 * time.Millisecond), MaxInterval: durationpb.New(100 * time.Millisecond)}
 	return []*listenerv3.Filter{{
 		Name: "envoy.filters.network.set_filter_state",
 		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: wrap(&setstatev3.Config{
