@@ -116,16 +116,12 @@ func (d *dirt) result() Changes {
 		Certificates: slices.SortedFunc(maps.Keys(d.certificates), compareNames),
 		Services:     slices.SortedFunc(maps.Keys(d.endpoints), compareServices),
 		Bindings:     slices.SortedFunc(maps.Keys(d.bindings), compareServices),
-		Plugins:      slices.SortedFunc(maps.Keys(d.changed), compareKeys),
-		PullSecrets:  slices.SortedFunc(maps.Keys(d.pullSecrets), compareKeys),
+		Plugins:      slices.SortedFunc(maps.Keys(d.changed), model.Key.Compare),
+		PullSecrets:  slices.SortedFunc(maps.Keys(d.pullSecrets), model.Key.Compare),
 		Unenforced:   slices.SortedFunc(maps.Keys(d.unenforced), compareNames),
 	}
 }
 
 func compareNames(a, b types.NamespacedName) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-}
-
-func compareKeys(a, b model.Key) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
 }

@@ -28,7 +28,7 @@ func (t *Tracker) Unenforced(gateway types.NamespacedName) []model.Key {
 	for _, service := range state.services {
 		add(ServiceTarget(service))
 	}
-	slices.SortFunc(out, compareKeys)
+	slices.SortFunc(out, model.Key.Compare)
 	return slices.Compact(out)
 }
 

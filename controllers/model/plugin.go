@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,6 +22,11 @@ func (k Key) NamespacedName() types.NamespacedName {
 
 // String is "Kind namespace/name", the form that logs and messages use.
 func (k Key) String() string { return k.Kind + " " + k.Namespace + "/" + k.Name }
+
+// Compare orders keys by namespace, name and kind.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Namespace, o.Namespace), cmp.Compare(k.Name, o.Name), cmp.Compare(k.Kind, o.Kind))
+}
 
 // Phase is the place of a plugin in the filter chain (extensions.istio.io PluginPhase).
 type Phase string

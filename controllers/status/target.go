@@ -1,7 +1,6 @@
 package status
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -98,9 +97,7 @@ func unenforced(policies []model.Key) string {
 
 // sorted names a few objects, by namespace.
 func sorted(keys []model.Key) string {
-	keys = slices.SortedFunc(slices.Values(keys), func(a, b model.Key) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
-	})
+	keys = slices.SortedFunc(slices.Values(keys), model.Key.Compare)
 	names := make([]string, 0, len(keys))
 	for _, k := range keys {
 		names = append(names, k.String())

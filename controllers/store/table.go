@@ -58,15 +58,11 @@ func namespaceOf[T any](o *T) string {
 
 func pluginKey(p *model.Plugin) model.Key { return p.Key }
 
-func comparePlugins(a, b *model.Plugin) int { return compareKeys(a.Key, b.Key) }
+func comparePlugins(a, b *model.Plugin) int { return a.Key.Compare(b.Key) }
 
 func policyKey(p *model.MeshPolicy) model.Key { return p.Key }
 
-func comparePolicies(a, b *model.MeshPolicy) int { return compareKeys(a.Key, b.Key) }
-
-func compareKeys(a, b model.Key) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
-}
+func comparePolicies(a, b *model.MeshPolicy) int { return a.Key.Compare(b.Key) }
 
 // put stores an object; the newest one is kept even if nothing that counts has changed, with one exception: an equal
 // plugin keeps its pointer, by which plugin sets are compared.
