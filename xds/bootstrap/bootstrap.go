@@ -177,7 +177,7 @@ func Message(c Config) (*bootstrapv3.Bootstrap, error) {
 	}, nil
 }
 
-// leanStats leaves out most of the counters that Envoy has for each slot: with the four of each Service they were a sixth of what
+// leanStats leaves out most of the counters that Envoy has for each slot: with the four of each Service they were a seventh of what
 // a Service costs a waypoint (BENCHMARKS.md), and the controller tells more about a slot. Reloads and failures stay.
 func leanStats() *metricsv3.StatsConfig {
 	return &metricsv3.StatsConfig{StatsMatcher: &metricsv3.StatsMatcher{StatsMatcher: &metricsv3.StatsMatcher_ExclusionList{
