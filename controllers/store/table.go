@@ -58,11 +58,11 @@ func namespaceOf[T any](o *T) string {
 
 func pluginKey(p *model.Plugin) model.Key { return p.Key }
 
-func comparePlugins(a, b *model.Plugin) int { return a.Key.Compare(b.Key) }
+func comparePlugins(a, b *model.Plugin) int { return a.Compare(b.Key) }
 
 func policyKey(p *model.MeshPolicy) model.Key { return p.Key }
 
-func comparePolicies(a, b *model.MeshPolicy) int { return a.Key.Compare(b.Key) }
+func comparePolicies(a, b *model.MeshPolicy) int { return a.Compare(b.Key) }
 
 // put stores an object; the newest one is kept even if nothing that counts has changed, with one exception: an equal
 // plugin keeps its pointer, by which plugin sets are compared.
